@@ -1,0 +1,36 @@
+# `make bench` runs the main job, `make test` passes the tests, each from a bare checkout.
+# What is needed first: Python 3.10 or 3.11, a C++ compiler, make. `make help` lists the rest.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test lint lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(READY)  ## create .venv: locked packages, Horovod built against them, verified
+
+$(READY): requirements.lock requirements-horovod.lock pyproject.toml tools/setup.sh
+	@bash tools/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+bench: $(READY)  ## the main job: mergers, training and inference on 1 and 2 workers, table and figure
+	@$(BIN)/dgbench run quick
+
+test: $(READY) lint  ## lint, types and all tests; what CI runs
+	@$(BIN)/python -m pytest -q --durations=8
+
+lint: $(READY)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lock:  ## write the lock files again from pyproject.toml (needs uv on PATH)
+	@bash tools/lock.sh
+
+clean:  ## remove the environment and all that tools left; results stay
+	@rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info

@@ -1,0 +1,111 @@
+"""Run the points of a campaign one after the other, and report on what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.analysis.scaling import scaling_table
+from bench.campaign.data import DataRequest, provide
+from bench.campaign.site import Site
+from bench.launch.journals import Journals
+from bench.launch.run import Limits, run_point
+from bench.report.figure import write_figure
+from bench.report.tables import notes, readable, write_tables
+from bench.store.results import Results
+from deepgalaxy import probe
+from deepgalaxy.console import Progress
+from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
+
+
+def measure(
+    specs: Sequence[RunSpec], site: Site, results: Results, data: DataRequest, limits: Limits | None = None
+) -> list[RunRecord]:
+    """One new launch of every point that fits the site; the others are stored as skipped.
+
+    Every record is on disk before the next point starts. A KeyboardInterrupt stores the point
+    under way as interrupted and is raised again.
+    """
+    provide(data, [spec for spec in specs if not site.why_not(spec)])
+    progress = Progress(len(specs))
+    records = []
+    for done, spec in enumerate(specs):
+        number, folder = results.new_launch(spec)
+        reason = site.why_not(spec)
+        if reason:
+            record = _skipped(spec, site, number, reason)
+        else:
+            record = _run(spec, site, number, folder, results, (progress, done), limits)
+        results.write(record, folder)
+        records.append(record)
+        progress.note(summary(record))
+    return records
+
+
+def summary(record: RunRecord) -> str:
+    """One line on how a point ended."""
+    if record.outcome is not Outcome.OK:
+        return f"{record.spec.name}: {record.outcome.value}: {record.reason}"
+    row = scaling_table([record], record.spec.workers).iloc[0]
+    peak = row["peak_rss_bytes"] / 2**30
+    return (
+        f"{record.spec.name}: {row['throughput_images_per_s']:.1f} images/s, "
+        f"step {row['step_time_s']:.3f} s, peak {peak:.2f} GiB a rank, took {record.wall_s:.0f} s"
+    )
+
+
+def report(results: Results, question: str, baseline_workers: int) -> tuple[str, list[Path]]:
+    """Write tables and figure from all stored records; returns the printed table and the files.
+
+    The lines that parsers of Horovod's benchmark look for come with it.
+    """
+    records = list(results.records())
+    table = scaling_table(records, baseline_workers)
+    if table.empty:
+        return "no records yet", []
+    system = probe.machine()
+    day = datetime.now(timezone.utc).date()
+    title = f"{question}\n{system['cpu']}, {system['hostname']}, {day}, baseline {baseline_workers} worker(s)"
+    files = write_tables(table, results.folder, question)
+    files += write_figure(table, results.folder, title)
+    text = readable(table).to_string(index=False)
+    return f"{text}\n\n{notes(table)}", files
+
+
+def _run(
+    spec: RunSpec,
+    site: Site,
+    number: int,
+    folder: Path,
+    results: Results,
+    shown: tuple[Progress, int],
+    limits: Limits | None,
+) -> RunRecord:
+    progress, done = shown
+
+    def watch(journals: Journals) -> None:
+        slowest = min(journals.ranks.values(), key=lambda s: s.step, default=None)
+        part = slowest.step / slowest.of if slowest and slowest.of else 0.0
+        progress.update(done + 0.9 * part, f"{spec.name}  {journals.progress}")
+
+    try:
+        return run_point(spec, site, number, folder, limits=limits, watch=watch)
+    except KeyboardInterrupt as error:
+        if error.args:
+            results.write(error.args[0], folder)
+        raise
+
+
+def _skipped(spec: RunSpec, site: Site, number: int, reason: str) -> RunRecord:
+    return RunRecord(
+        spec=spec,
+        outcome=Outcome.SKIPPED,
+        provenance=Provenance.MEASURED,
+        site=site.name,
+        launcher=site.launcher.value,
+        launch=number,
+        started_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        wall_s=0.0,
+        reason=reason,
+    )

@@ -1,0 +1,75 @@
+"""Launchers: pure functions from a point to the tokens of the command that starts its ranks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.campaign.site import Launcher
+from deepgalaxy.spec import RunSpec, Runtime
+
+
+def mpirun(spec: RunSpec, worker: list[str], environment: Mapping[str, str]) -> list[str]:
+    """Open MPI's. Ranks bind themselves (`deepgalaxy.placement`), so it must not."""
+    command = ["mpirun", "-np", str(spec.workers), "--bind-to", "none"]
+    if spec.oversubscribe:
+        command += ["--map-by", ":OVERSUBSCRIBE"]
+    for name in sorted(environment):
+        if name.startswith(EXPORTED_PREFIXES):
+            command += ["-x", name]
+    return command + worker
+
+
+def horovodrun(spec: RunSpec, worker: list[str], environment: Mapping[str, str]) -> list[str]:
+    """Horovod's own, with Gloo for the messages; as people type it for a stock run.
+
+    It passes the environment on by itself.
+    """
+    command = ["horovodrun", "-np", str(spec.workers)]
+    if spec.runtime is Runtime.TUNED:
+        command += ["--gloo", "-H", f"localhost:{spec.workers}"]
+    return command + worker
+
+
+COMMANDS: dict[Launcher, Callable[[RunSpec, list[str], Mapping[str, str]], list[str]]] = {
+    Launcher.MPIRUN: mpirun,
+    Launcher.HOROVODRUN: horovodrun,
+}
+
+EXPORTED_PREFIXES = (
+    *("OMP_", "KMP_", "TF_CPP_", "TF_DISABLE_", "TF_ENABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_", "ITEX_"),
+    *("ONEDNN_", "DNNL_", "HOROVOD_", "GLIBC_TUNABLES", "MALLOC_", "LD_PRELOAD", "PYTHONPATH"),
+)
+KEPT_NAMES = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SHELL", "TERM")
+KEPT_PREFIXES = EXPORTED_PREFIXES + ("LC_", "MKL_", "OMPI_", "PMIX_", "PRTE_", "UCX_", "FI_", "I_MPI_", "SLURM_")
+
+
+def worker_command(spec_path: Path, out: Path) -> list[str]:
+    """The command of one rank."""
+    return [sys.executable, "-m", "deepgalaxy.worker", str(spec_path), str(out)]
+
+
+def rank_environment(
+    parent: Mapping[str, str], spec: RunSpec, site_environment: Mapping[str, str], *, as_root: bool
+) -> dict[str, str]:
+    """Every variable that the launcher and its ranks get: named ones of the parent, and ours.
+
+    What the user or the site has set wins over our defaults.
+    """
+    kept = {k: v for k, v in parent.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
+    # The environment's own mpirun and horovodrun come first: Horovod was built against that MPI.
+    kept["PATH"] = f"{Path(sys.executable).parent}:{kept.get('PATH', '/usr/bin:/bin')}"
+    threads = str(spec.cores_per_worker)
+    defaults: dict[str, str] = {}
+    if spec.runtime is Runtime.TUNED:
+        defaults = {
+            "OMP_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            # Waiting ranks yield the core that Horovod's thread shares with the computation.
+            "OMPI_MCA_mpi_yield_when_idle": "1",
+        }
+    if as_root:  # Open MPI asks for this in so many words
+        names = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
+        defaults |= dict.fromkeys([*names, *(f"{n}_CONFIRM" for n in names)], "1")
+    return defaults | kept | dict(site_environment)

@@ -1,0 +1,106 @@
+"""What keeps N ranks on one machine from N times the speed of one: measured against its bound.
+
+Three ways to use all slots, and one rank alone, in turn, several rounds of them, so that the
+machine's drifts hit all alike:
+
+  one          one rank, bound to its cores
+  ranks        one rank a slot, as this suite runs them
+  stock        the same number under plain `horovodrun -np N` with default settings
+  independent  as many processes that exchange nothing: what the machine gives when they only
+               share it. Their slowest process sets the bound on the ranks' efficiency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from bench.analysis import bootstrap
+from bench.analysis.scaling import steady_steps
+from bench.campaign.campaign import make_spec
+from bench.campaign.data import DataRequest, provide
+from bench.campaign.site import Launcher, Site
+from bench.execute import summary
+from bench.launch.run import run_point
+from bench.store.results import Results
+from deepgalaxy.console import Progress
+from deepgalaxy.errors import InputError
+from deepgalaxy.spec import Outcome, RunRecord, RunSpec, Runtime
+
+WAYS = ("one", "ranks", "stock", "independent")
+
+
+def measure_overhead(
+    site: Site, results: Results, *, backbone: str, resolution: int, batch_size: int, steps: int, rounds: int
+) -> pd.DataFrame:
+    """Run every way once a round and compare; see `compare`.
+
+    Raises
+    ------
+    InputError: a site of one slot, where there is nothing to compare; no round in which all
+        ways ended well
+    """
+    if site.slots < 2:
+        raise InputError(f"site {site.name} has 1 slot; two or more are needed to measure what they cost each other")
+    fields = {"mode": "train", "backbone": backbone, "resolution": resolution, "batch_size": batch_size}
+    base = make_spec(site, DataRequest(), workers=site.slots, steps=steps, learning_rate=1.0, **fields)
+    provide(DataRequest(), [base])
+    progress = Progress(rounds * len(WAYS))
+    kept: dict[str, list[RunRecord]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, spec, launcher in _ways(base, site):
+            number, folder = results.new_launch(spec)
+            record = run_point(spec, msgspec.structs.replace(site, launcher=launcher), number, folder)
+            results.write(record, folder)
+            progress.note(f"{way}: {summary(record)}")
+            if record.outcome is Outcome.OK:
+                kept[way].append(record)
+    return compare(kept, site.slots)
+
+
+def compare(records: dict[str, list[RunRecord]], slots: int, seed: int = 0) -> pd.DataFrame:
+    """One row a way: step time, throughput, efficiency relative to `one`, with 95% intervals.
+
+    Raises
+    ------
+    InputError: a way without any launch that ended well
+    """
+    draws, values = {}, {}
+    for way, launches in records.items():
+        if not launches:
+            raise InputError(f"no launch of {way!r} ended well; their folders hold the logs")
+        rng = np.random.default_rng(seed)
+        images = launches[0].spec.global_batch_size
+        steps = [steady_steps(record) for record in launches]
+        draws[way] = bootstrap.throughput_draws(steps, images, rng)
+        values[way] = images / float(np.mean([images / bootstrap.throughput(s, images) for s in steps]))
+    rows = []
+    for way in records:
+        workers = records[way][0].spec.workers
+        low, high = bootstrap.interval(draws[way] / draws["one"] / workers)
+        alone = way == "one"
+        rows.append(
+            {
+                "way": way,
+                "workers": workers,
+                "step_time_s": records[way][0].spec.global_batch_size / values[way],
+                "throughput_images_per_s": values[way],
+                "efficiency": values[way] / values["one"] / workers,
+                "efficiency_low": 1.0 if alone else low,
+                "efficiency_high": 1.0 if alone else high,
+                "launches": len(records[way]),
+                "provenance": records[way][0].provenance.value,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _ways(base: RunSpec, site: Site) -> Iterator[tuple[str, RunSpec, Launcher]]:
+    change = msgspec.structs.replace
+    yield "one", change(base, workers=1, workers_per_node=1), site.launcher
+    yield "ranks", base, site.launcher
+    yield "stock", change(base, runtime=Runtime.STOCK), Launcher.HOROVODRUN
+    yield "independent", change(base, exchange=False), site.launcher

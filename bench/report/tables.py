@@ -1,0 +1,72 @@
+"""Tables of results: CSV with everything, Markdown and terminal with what a reader looks for."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from bench.store.results import write_atomically
+
+GIB = 2**30
+
+
+def write_tables(table: pd.DataFrame, folder: Path, question: str) -> list[Path]:
+    """`table.csv` and `table.md` in `folder`."""
+    csv, markdown = folder / "table.csv", folder / "table.md"
+    write_atomically(csv, table.to_csv(index=False).encode())
+    text = readable(table).to_markdown(index=False, disable_numparse=True)
+    write_atomically(markdown, f"# {question}\n\n{text}\n\n{notes(table)}\n".encode())
+    return [csv, markdown]
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns a reader looks for, as text, intervals beside their values."""
+    rows = [
+        {
+            "mode": row["mode"],
+            "backbone": row["backbone"],
+            "px": str(row["resolution"]),
+            "batch": str(row["batch_size"]),
+            "precision": row["precision"],
+            "engine": row["engine"],
+            "workers": f"{row['workers']}{'*' if row['oversubscribed'] else ''}",
+            "images/s": _with_interval(row, "throughput_images_per_s", "throughput", ".1f"),
+            "step [s]": _number(row["step_time_s"], ".3f"),
+            "speedup": _with_interval(row, "speedup", "speedup", ".2f"),
+            "efficiency": _with_interval(row, "efficiency", "efficiency", ".2f"),
+            "peak RSS/rank [GiB]": _number(row["peak_rss_bytes"] / GIB, ".2f"),
+            "provenance": row["provenance"],
+            "outcome": row["outcome"],
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def notes(table: pd.DataFrame) -> str:
+    """What the table's figures mean, and the reasons of points without figures."""
+    lines = [
+        f"Speedup and efficiency are relative to {table['baseline_workers'].iloc[0]} worker(s) of the same curve; "
+        "brackets are 95% bootstrap intervals, the baseline's included."
+    ]
+    if table["oversubscribed"].any():
+        lines.append("* ranks shared cores (oversubscribed): never a baseline.")
+    for row in table[table["outcome"] != "ok"].to_dict("records"):
+        point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {row['workers']} workers"
+        lines.append(f"{row['outcome']}: {point}: {row['reason']}")
+    return "\n\n".join(lines)
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _with_interval(row: dict[str, float], value: str, prefix: str, form: str) -> str:
+    if math.isnan(row[value]):
+        return "-"
+    low, high = row[f"{prefix}_low"], row[f"{prefix}_high"]
+    if low == high:
+        return format(row[value], form)
+    return f"{row[value]:{form}} [{low:{form}}, {high:{form}}]"

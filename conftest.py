@@ -1,0 +1,66 @@
+"""Options of `pytest bench/`, checked before anything starts, and the fixtures that benchmarks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.plugin import Benchmarks, ReplayClock
+from deepgalaxy.errors import USAGE_EXIT_CODE, InputError
+from deepgalaxy.spec import RunSpec
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The axes of a sweep, where to run, and where results go. Lists are separated by commas."""
+    group = parser.getgroup("deepgalaxy", "DeepGalaxy scaling benchmarks (pytest bench/)")
+    add = group.addoption
+    add("--workers", help="worker counts: 128, or 4,8,16, or a doubling range 4:1024 (all slots of the site)")
+    add("--backbone", default="EfficientNetB0", help="backbones (EfficientNetB0)")
+    add("--resolution", default="128", help="image edges in pixels (128)")
+    add("--batch-size", default="8", help="images per worker and step (8)")
+    add("--precision", default="fp32", help="fp32, bf16 (fp32)")
+    add("--engine", default="tensorflow", help="tensorflow, itex (tensorflow)")
+    add("--mode", default="train,infer", help="train, infer (both)")
+    add("--site", default="local", help="name in jobs/sites, or a file (local)")
+    add("--launcher", help="mpirun or horovodrun, instead of the site's")
+    add("--baseline", type=int, help="worker count that efficiency is relative to (4, or 1 where 4 can't be had)")
+    add("--steps", type=int, default=16, help="measured steps of a run (16)")
+    add("--data", help="HDF5 file of merger images (simulated when left out)")
+    add("--results", type=Path, help="folder of the results (results/pytest)")
+    add("--oversubscribe", action="store_true", help="also run counts without cores of their own; marks the record")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check what was asked for; wrong input is one line and exit code 2."""
+    try:
+        config.stash[BENCHMARKS] = Benchmarks.from_options(config.option)
+    except InputError as error:
+        pytest.exit(str(error), returncode=USAGE_EXIT_CODE)
+
+
+BENCHMARKS = pytest.StashKey[Benchmarks]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a point, for every benchmark that asks for a `point`."""
+    if "point" in metafunc.fixturenames:
+        points = metafunc.config.stash[BENCHMARKS].points(metafunc.module.MODE)
+        metafunc.parametrize("point", points, ids=[point.name for point in points])
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Callable[[RunSpec], None]:
+    """A function that measures a point and shows it in pytest-benchmark's table."""
+    benchmarks = request.config.stash[BENCHMARKS]
+    clock = ReplayClock()
+    request.node.add_marker(pytest.mark.benchmark(timer=clock))
+    return lambda point: benchmarks.measure(point, clock, lambda: request.getfixturevalue("benchmark"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Where the results lie, when something was measured."""
+    for line in config.stash[BENCHMARKS].closing_lines():
+        terminalreporter.write_line(line)

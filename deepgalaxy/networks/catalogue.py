@@ -1,0 +1,40 @@
+"""Names and limits of the backbones: plain data, so that a harness can check a spec without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CLASSES = 71
+"""Dynamical-time classes 0 (furthest apart) to 70 (merged), paper section II.A."""
+
+
+class Backbone(NamedTuple):
+    """A convolutional encoder of `keras.applications`.
+
+    module: the family's module there, which holds its `preprocess_input`
+    min_resolution: smallest image edge in pixels that Keras builds it for without its top
+    """
+
+    module: str
+    min_resolution: int = 32
+
+
+BACKBONES: dict[str, Backbone] = {
+    **{f"EfficientNetB{i}": Backbone("efficientnet") for i in range(8)},
+    **{f"EfficientNetV2{size}": Backbone("efficientnet_v2") for size in ("B0", "B1", "B2", "B3", "S", "M", "L")},
+    **{f"ResNet{depth}": Backbone("resnet") for depth in (50, 101, 152)},
+    **{f"ResNet{depth}V2": Backbone("resnet_v2") for depth in (50, 101, 152)},
+    **{f"DenseNet{depth}": Backbone("densenet") for depth in (121, 169, 201)},
+    **{f"ConvNeXt{size}": Backbone("convnext") for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
+    "MobileNet": Backbone("mobilenet"),
+    "MobileNetV2": Backbone("mobilenet_v2"),
+    "MobileNetV3Small": Backbone("mobilenet_v3"),
+    "MobileNetV3Large": Backbone("mobilenet_v3"),
+    "VGG16": Backbone("vgg16"),
+    "VGG19": Backbone("vgg19"),
+    "InceptionV3": Backbone("inception_v3", 75),
+    "InceptionResNetV2": Backbone("inception_resnet_v2", 75),
+    "Xception": Backbone("xception", 71),
+    "NASNetMobile": Backbone("nasnet"),
+    "NASNetLarge": Backbone("nasnet"),
+}

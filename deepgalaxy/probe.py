@@ -1,0 +1,68 @@
+"""What a process can read about itself and its machine: memory, identity, settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+from deepgalaxy.spec import MemorySample
+
+RECORDED_PREFIXES = (
+    *("OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "TF_ENABLE_", "TF_DISABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_"),
+    *("ITEX_", "HOROVOD_", "OMPI_MCA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_"),
+)
+
+
+def memory(phase: str) -> MemorySample:
+    """This process's memory now, bytes."""
+    full = psutil.Process().memory_full_info()
+    return MemorySample(
+        phase=phase, rss_bytes=full.rss, pss_bytes=full.pss, peak_rss_bytes=max(peak_rss_bytes(), full.rss)
+    )
+
+
+def peak_rss_bytes() -> int:
+    """VmHWM: the most resident memory that this process ever had."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def boot_id() -> str:
+    """Identity of the running machine: equal for two ranks only where they share it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def settings() -> dict[str, str]:
+    """Environment variables that change how fast a rank is."""
+    return {k: v for k, v in sorted(os.environ.items()) if k.startswith(RECORDED_PREFIXES)}
+
+
+def loaded_libraries() -> set[str]:
+    """File names of the shared libraries in this process."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {Path(fields[5]).name for line in lines if len(fields := line.split(None, 5)) == 6}
+
+
+def machine() -> dict[str, object]:
+    """The machine that this process runs on."""
+    model = ""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "hostname": platform.node(),
+        "boot_id": boot_id(),
+        "cpu": model,
+        "cores": psutil.cpu_count(logical=False),
+        "threads": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_average": list(os.getloadavg()),
+    }

@@ -1,0 +1,261 @@
+"""The one contract between harness and worker: what to run, and what ran.
+
+Plain data, checked on construction, written as JSON. Nothing here imports TensorFlow,
+Horovod, mpi4py or pandas: the harness reads this module in a process that must stay light.
+
+Schema history (`SCHEMA_VERSION`)
+---------------------------------
+1 (2026-11) first version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.networks.catalogue import BACKBONES, CLASSES
+
+SCHEMA_VERSION = 1
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+class Mode(str, Enum):
+    """What a run does with its images."""
+
+    TRAIN = "train"
+    INFER = "infer"
+
+
+class Precision(str, Enum):
+    """Arithmetic of convolutions and matrix products; variables stay float32 in both."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class Engine(str, Enum):
+    """Which kernels run: stock TensorFlow, or the Intel extension loaded into it."""
+
+    TENSORFLOW = "tensorflow"
+    ITEX = "itex"
+
+
+class Runtime(str, Enum):
+    """How a rank's process is set up: as its libraries do by default, or bound, threaded and yielding by us."""
+
+    STOCK = "stock"
+    TUNED = "tuned"
+
+
+class Provenance(str, Enum):
+    """Where a number comes from. The four are never joined into one series."""
+
+    MEASURED = "measured"
+    EMULATED = "emulated"
+    PROJECTED = "projected"
+    PUBLISHED = "published"
+
+
+class Outcome(str, Enum):
+    """How a run ended. Only `ok` carries performance figures; the others stay visible."""
+
+    OK = "ok"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    HANG = "hang"
+    RANK_LOST = "rank_lost"
+    LAUNCH_FAILED = "launch_failed"
+    BAD_RESULT = "bad_result"
+    INTERRUPTED = "interrupted"
+    SKIPPED = "skipped"
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One point of a sweep: everything a worker must know, nothing about the machine's launcher.
+
+    Attributes
+    ----------
+    resolution: image edge, pixels
+    batch_size: images per worker and step (the paper's local batch, section III.A)
+    workers: Horovod ranks, the paper's N_P
+    exchange: False makes the workers independent processes that exchange nothing: what N ranks
+        would do if communication were free
+    workers_per_node: ranks that share a node
+    cores_per_worker: physical cores that each rank is bound to
+    steps, warmup_steps: measured steps; steps before them (tracing and settling, never counted)
+    data: HDF5 file of merger images in the DeepGalaxy layout
+    seed: of weights, data order and augmentation
+
+    Raises
+    ------
+    InputError: a field out of its range; the message names field, value and what is allowed
+    """
+
+    mode: Mode
+    backbone: str
+    resolution: int
+    batch_size: int
+    workers: int
+    data: str
+    precision: Precision = Precision.FP32
+    engine: Engine = Engine.TENSORFLOW
+    runtime: Runtime = Runtime.TUNED
+    exchange: bool = True
+    workers_per_node: int = 1
+    cores_per_worker: int = 1
+    classes: int = CLASSES
+    steps: int = 16
+    warmup_steps: int = 4
+    optimizer: str = "Adadelta"
+    learning_rate: float = 8.0  # paper, section III.A
+    seed: int = 0
+    oversubscribe: bool = False
+    schema: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA_VERSION:
+            raise InputError(f"schema {self.schema} of this run is not {SCHEMA_VERSION}, which this version reads")
+        if self.backbone not in BACKBONES:
+            raise InputError(near_names("backbone", self.backbone, BACKBONES))
+        smallest = BACKBONES[self.backbone].min_resolution
+        _at_least("resolution", self.resolution, smallest, f" for {self.backbone}")
+        for field in ("batch_size", "workers", "workers_per_node", "cores_per_worker", "steps"):
+            _at_least(field, getattr(self, field), 1)
+        _at_least("classes", self.classes, 2)
+        _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
+        _at_least("seed", self.seed, 0)
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate {self.learning_rate} is not positive")
+
+    @property
+    def global_batch_size(self) -> int:
+        """Images per step over all workers."""
+        return self.batch_size * self.workers
+
+    @property
+    def name(self) -> str:
+        """Short readable name of the point; unique within a campaign together with `key`."""
+        return (
+            f"{self.mode.value}-{self.backbone}-{self.resolution}px-b{self.batch_size}"
+            f"-{self.precision.value}-{self.engine.value}"
+            + ("-stock" if self.runtime is Runtime.STOCK else "")
+            + f"-w{self.workers}"
+            + ("" if self.exchange else "-independent")
+        )
+
+    @property
+    def key(self) -> str:
+        """Identity of the point: a hash of every field that changes what is computed.
+
+        The data file counts by its name, not by the folder that it happens to lie in.
+        """
+        fields = msgspec.to_builtins(self) | {"data": Path(self.data).name}
+        return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()[:10]
+
+
+class MemorySample(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory of one rank at the end of a phase, bytes.
+
+    `peak_rss_bytes` is VmHWM; `pss_bytes` charges shared pages to their sharers in equal parts.
+    """
+
+    phase: str
+    rss_bytes: int
+    pss_bytes: int
+    peak_rss_bytes: int
+
+
+class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rank measured, raw: nothing is averaged before it is stored.
+
+    `step_time_s[i]` is the wall time of measured step i, from asking for its batch to its loss
+    being known; `data_wait_s[i]` the part of it spent waiting for the batch.
+    `warmup_step_time_s` holds the steps before, tracing included. `phase_time_s` splits the time
+    from start of the process to the end. `loss` has one value a step, warm-up included (training).
+    """
+
+    rank: int
+    hostname: str
+    boot_id: str
+    pid: int
+    cpus: list[int]
+    step_time_s: list[float]
+    data_wait_s: list[float]
+    warmup_step_time_s: list[float]
+    phase_time_s: dict[str, float]
+    memory: list[MemorySample]
+    peak_rss_bytes: int
+    pss_bytes: int
+    voluntary_context_switches: int
+    involuntary_context_switches: int
+    loss: list[float]
+    parameters: int
+    gradient_bytes: int
+    checks: dict[str, str]
+    environment: dict[str, str]
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One launch of one point: its spec, how it ended, and every rank's figures.
+
+    Raises
+    ------
+    InputError: an unknown schema, or an `ok` record that lacks a rank
+    """
+
+    spec: RunSpec
+    outcome: Outcome
+    provenance: Provenance
+    site: str
+    launcher: str
+    launch: int
+    started_utc: str
+    wall_s: float
+    oversubscribed: bool = False
+    argv: list[str] = []
+    machine: dict[str, Any] = {}
+    ranks: list[RankRecord] = []
+    reason: str = ""
+    failed_rank: int | None = None
+    exit_code: int | None = None
+    log: str = ""
+    schema: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA_VERSION:
+            raise InputError(f"schema {self.schema} of this record is not {SCHEMA_VERSION}, which this version reads")
+        if self.outcome is Outcome.OK and len(self.ranks) != self.spec.workers:
+            raise InputError(f"an ok record of {self.spec.workers} workers holds {len(self.ranks)} ranks")
+        if self.outcome is not Outcome.OK and not self.reason:
+            raise InputError(f"a record with outcome {self.outcome.value} needs its reason")
+
+
+def _at_least(field: str, value: int, smallest: int, why: str = "") -> None:
+    if value < smallest:
+        raise InputError(f"{field} {value} is too small: {smallest} or more is allowed{why}")
+
+
+def to_json(record: msgspec.Struct) -> bytes:
+    """Indented JSON of a spec or record."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def read_json(path: Path, kind: type[Struct]) -> Struct:
+    """Read a spec or record.
+
+    Raises
+    ------
+    InputError: the file is missing, no JSON, or its content is not a valid `kind`
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,59 @@
+"""What a training step needs of its peers, and a rank that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import tensorflow as tf
+
+
+class Ranks(Protocol):
+    """This process among its peers."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+
+    @property
+    def transport(self) -> str:
+        """What carries the messages: `mpi`, `gloo`, or `none`."""
+
+    def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients averaged over all ranks."""
+
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
+        """Give every rank the values of rank 0."""
+
+    def wait_for_all(self) -> None:
+        """Return when every rank has arrived."""
+
+    def leave(self) -> None:
+        """End the connection."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One of `size` processes that share the work's numbering and exchange nothing."""
+
+    rank: int = 0
+    size: int = 1
+    transport: str = "none"
+
+    def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """This rank's own gradients."""
+        return list(gradients)
+
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
+        """Nothing: the same seed has given every rank the same values."""
+
+    def wait_for_all(self) -> None:
+        """Nothing to wait for."""
+
+    def leave(self) -> None:
+        """Nothing to end."""

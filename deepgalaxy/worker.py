@@ -1,0 +1,229 @@
+"""One rank of one run: `python -m deepgalaxy.worker SPEC OUT`.
+
+Reads a RunSpec, does what it says, and leaves in the folder OUT, for rank NNNNN:
+
+  rank-NNNNN.steps.jsonl   one line a phase and a step while it runs: heartbeat and progress
+  rank-NNNNN.json          the RankRecord, written whole at the end
+  rank-NNNNN.failure.json  instead of it: outcome and reason
+
+Exit codes: 0 done, 2 wrong input, 3 the result is not what was asked, 4 out of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from deepgalaxy import placement, probe
+from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
+from deepgalaxy.spec import Mode, Outcome, Precision, RankRecord, RunSpec, Runtime, read_json, to_json
+
+if TYPE_CHECKING:
+    from deepgalaxy.training.ranks import Ranks
+    from deepgalaxy.workload import Workload
+
+BAD_RESULT_EXIT_CODE = 3
+OOM_EXIT_CODE = 4
+
+
+class Journal:
+    """Phases and steps as they happen: times for the record, and a heartbeat for who watches."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        self.phase_time_s: dict[str, float] = {}
+        self.memory = [probe.memory("start")]
+        self._last = psutil.Process().create_time()
+        self._file = (folder / f"rank-{rank:05d}.steps.jsonl").open("w", buffering=1)
+        self.phase("start")
+
+    def phase(self, name: str) -> None:
+        """The phase `name` has ended now."""
+        now = time.time()
+        self.phase_time_s[name] = now - self._last
+        self._last = now
+        self.memory.append(probe.memory(name))
+        self._write({"phase": name, "pid": os.getpid(), "host": platform.node()})
+
+    def step(self, number: int, of: int, step_time_s: float) -> None:
+        """Step `number` of all (warm-up first) is done."""
+        self._write({"step": number, "of": of, "step_time_s": step_time_s})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+
+
+def main(argv: list[str]) -> int:
+    """Run one rank; see the module's text for files and exit codes."""
+    if len(argv) != 2:
+        print("usage: python -m deepgalaxy.worker SPEC OUT", file=sys.stderr)
+        return USAGE_EXIT_CODE
+    _die_with_parent()
+    out = Path(argv[1])
+    rank = _announced_rank()
+    try:
+        spec = read_json(Path(argv[0]), RunSpec)
+        record = _run(spec, out, rank)
+    except (InputError, BadResultError, MemoryError) as error:
+        return _fail(out, rank, error)
+    except Exception as error:
+        if "ResourceExhausted" in type(error).__name__:
+            return _fail(out, rank, MemoryError(str(error).splitlines()[0]))
+        raise  # anything else is a fault of ours: its traceback belongs in the log
+    path = out / f"rank-{record.rank:05d}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(to_json(record))
+    partial.replace(path)
+    return 0
+
+
+def _fail(out: Path, rank: int, error: Exception) -> int:
+    """Leave the reason beside the records, and say it in the log."""
+    outcome, code = {
+        BadResultError: (Outcome.BAD_RESULT, BAD_RESULT_EXIT_CODE),
+        MemoryError: (Outcome.OOM, OOM_EXIT_CODE),
+    }.get(type(error), (Outcome.LAUNCH_FAILED, USAGE_EXIT_CODE))
+    reason = str(error) or "out of memory"
+    print(f"rank {rank}: {outcome.value}: {reason}", file=sys.stderr, flush=True)
+    failure = {"outcome": outcome.value, "reason": reason}
+    (out / f"rank-{rank:05d}.failure.json").write_text(json.dumps(failure))
+    return code
+
+
+def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
+    """Load, connect, build, warm up, measure."""
+    tuned = spec.runtime is Runtime.TUNED
+    cpus = placement.bind(spec.cores_per_worker) if tuned else sorted(os.sched_getaffinity(0))
+    journal = Journal(out, announced_rank)
+    from deepgalaxy.engine import load_tensorflow, set_precision
+
+    tf = load_tensorflow(spec.engine, threads=len(cpus) if tuned else None)
+    set_precision(tf, spec.precision)
+    tf.keras.utils.set_random_seed(spec.seed)
+    from deepgalaxy.workload import prepare  # imports TensorFlow, so only after it is set up
+
+    journal.phase("import")
+    ranks = _connected(spec, announced_rank)
+    if (ranks.size, ranks.rank) != (spec.workers, announced_rank):
+        raise BadResultError(
+            f"rank {announced_rank} of {spec.workers} was asked for, {ranks.rank} of {ranks.size} started"
+        )
+    journal.phase("connect")
+    work = prepare(spec, ranks)
+    journal.phase("build")
+    work.trace()
+    checks = _checks(spec, work)
+    journal.phase("trace")
+    measured = _measure(spec, work, journal, ranks.wait_for_all)
+    journal.phase("measure")
+    switches = psutil.Process().num_ctx_switches()
+    ranks.wait_for_all()
+    record = RankRecord(
+        rank=ranks.rank,
+        hostname=platform.node(),
+        boot_id=probe.boot_id(),
+        pid=os.getpid(),
+        cpus=cpus,
+        phase_time_s=journal.phase_time_s,
+        memory=journal.memory,
+        peak_rss_bytes=probe.peak_rss_bytes(),
+        pss_bytes=journal.memory[-1].pss_bytes,
+        voluntary_context_switches=switches.voluntary,
+        involuntary_context_switches=switches.involuntary,
+        parameters=work.parameters,
+        gradient_bytes=work.gradient_bytes,
+        checks={**checks, "ranks": str(ranks.size), "transport": ranks.transport},
+        environment=probe.settings(),
+        **measured,
+    )
+    ranks.leave()
+    return record
+
+
+def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
+    """The other ranks: through Horovod, or none for independent processes."""
+    from deepgalaxy.training.ranks import Alone
+
+    if not spec.exchange:
+        return Alone(announced_rank, spec.workers)
+    from deepgalaxy.training.distributed import connect
+
+    return connect(yielding=spec.runtime is Runtime.TUNED)
+
+
+def _measure(
+    spec: RunSpec, work: Workload, journal: Journal, wait_for_all: Callable[[], None]
+) -> dict[str, list[float]]:
+    """Warm-up steps, then the measured ones, every one with its batch, and raw."""
+    total = spec.warmup_steps + spec.steps
+    step_times: list[float] = []
+    waits: list[float] = []
+    values: list[float] = []
+    batches: Iterator[Any] = iter(work.batches)
+    gc.collect()
+    gc.disable()  # a collection in mid-step would be a straggler of our own making
+    ended = time.perf_counter()
+    for number in range(total):
+        if number == 1:
+            journal.phase("first_step")
+        if number == spec.warmup_steps:
+            wait_for_all()
+            ended = time.perf_counter()
+        began = ended  # no gap between steps: what this loop costs counts as well
+        batch = next(batches)
+        waited = time.perf_counter()
+        values.append(work.step(*batch))
+        journal.step(number + 1, total, time.perf_counter() - began)
+        ended = time.perf_counter()
+        step_times.append(ended - began)
+        waits.append(waited - began)
+    gc.enable()
+    work.check_values(values)
+    w = spec.warmup_steps
+    return {
+        "step_time_s": step_times[w:],
+        "data_wait_s": waits[w:],
+        "warmup_step_time_s": step_times[:w],
+        "loss": values if spec.mode is Mode.TRAIN else [],
+    }
+
+
+def _checks(spec: RunSpec, work: Workload) -> dict[str, str]:
+    """Assert that the graph is what was asked for; the findings go into the record."""
+    wanted = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[spec.precision]
+    ran = work.compute_dtypes()
+    # The last product, to the class probabilities, stays float32 in both precisions.
+    if not ran or not ran <= {wanted, "float32"} or wanted not in ran:
+        raise BadResultError(f"precision {spec.precision.value} was asked for, the graph computes in {sorted(ran)}")
+    shape = (spec.batch_size, spec.resolution, spec.resolution, 1)
+    if work.input_shape != shape:
+        raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
+    return {"compute_dtypes": " ".join(sorted(ran)), "input_shape": str(shape), "engine": spec.engine.value}
+
+
+def _announced_rank() -> int:
+    """This rank's number as its launcher gave it: known before anything is imported."""
+    for name in ("OMPI_COMM_WORLD_RANK", "HOROVOD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this rank when its launcher dies: a killed launcher leaves no orphans."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+import pytest
+
+from bench import REPOSITORY
+from bench.campaign.campaign import expand, load_campaign
+from bench.campaign.data import DataRequest, data_file, provide
+from bench.campaign.site import Site
+from deepgalaxy.errors import InputError
+from deepgalaxy.spec import Mode
+
+SITE = Site(
+    name="box", nodes=1, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30
+)
+TEXT = """
+name = "test"
+question = "Why?"
+baseline_workers = 1
+data = {}
+[settings]
+steps = 5
+[[points]]
+mode = "train"
+backbone = ["EfficientNetB0", "ResNet50"]
+resolution = [64, 128]
+batch_size = 8
+workers = [1, 2, 16]
+[[points]]
+mode = "train"
+backbone = "ResNet50"
+resolution = 128
+batch_size = 8
+workers = 2
+"""
+
+
+def load(tmp_path, text):
+    path = tmp_path / "test.toml"
+    path.write_text(text)
+    return load_campaign(str(path))
+
+
+def test_lists_are_swept_and_no_point_comes_twice(tmp_path):
+    specs = expand(load(tmp_path, TEXT), SITE)
+    assert len(specs) == 2 * 2 * 3
+    assert [s.workers for s in specs[:3]] == [1, 2, 16]
+    assert {s.steps for s in specs} == {5}
+    assert {(s.workers, s.workers_per_node) for s in specs} == {(1, 1), (2, 2), (16, 4)}
+    assert {s.cores_per_worker for s in specs} == {2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("steps = 5", "stepps = 5", "unknown field 'stepps'; near names: steps"),
+        ('"ResNet50"]', '"ResNet5O"]', "unknown backbone 'ResNet5O'; near names: ResNet50"),
+        ("batch_size = 8", 'batch_size = "8"', "Expected `int`"),
+        ("workers = [1, 2, 16]", "workers = 0", "workers 0 is too small"),
+        ("[64, 128]", "16", "resolution 16 is too small"),
+        ('mode = "train"', "", "missing required field `mode`"),
+    ],
+)
+def test_a_wrong_campaign_is_refused_in_one_line(tmp_path, old, new, told):
+    with pytest.raises(InputError, match=told) as caught:
+        expand(load(tmp_path, TEXT.replace(old, new, 1)), SITE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "jobs" / "campaigns").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_campaigns_that_ship_are_whole_and_say_what_they_answer(path):
+    campaign = load_campaign(path.stem)
+    assert campaign.name == path.stem
+    assert expand(campaign, SITE)
+    opening = path.read_text().partition("name =")[0]
+    assert "?" in opening
+    assert f"dgbench run {path.stem}" in opening
+    assert "Expect" in opening
+
+
+def test_quick_covers_what_the_main_job_promises():
+    specs = expand(load_campaign("quick"), SITE)
+    training = {(s.backbone, s.resolution, s.workers) for s in specs if s.mode is Mode.TRAIN}
+    assert len(training) == 2 * 2 * 2
+    assert {s.precision.value for s in specs if s.mode is Mode.INFER} == {"fp32", "bf16"}
+
+
+def test_data_are_found_again_by_what_was_simulated():
+    a, b = DataRequest(), DataRequest(particles=5000)
+    assert data_file(a, 64) == data_file(DataRequest(), 64)
+    assert data_file(a, 64).parent != data_file(b, 64).parent
+    assert data_file(DataRequest(file="mine.hdf5"), 64).name == "mine.hdf5"
+
+
+def test_a_users_file_of_another_resolution_is_refused(data_file, make_spec):
+    provide(DataRequest(file=str(data_file)), [make_spec()])
+    with pytest.raises(InputError, match="holds images of 32 pixels, not 64"):
+        provide(DataRequest(file=str(data_file)), [make_spec(resolution=64)])

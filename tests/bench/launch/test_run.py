@@ -1,0 +1,130 @@
+"""Real ranks under real launchers, and what happens to them."""
+
+import os
+import signal
+import threading
+import time
+
+import msgspec
+import psutil
+import pytest
+
+from bench.campaign.site import Launcher, load_site
+from bench.launch.run import Limits, run_point
+from deepgalaxy.spec import Outcome, Precision
+
+SITE = msgspec.structs.replace(load_site("local"), name="test")
+
+pytestmark = pytest.mark.horovod
+
+
+@pytest.fixture
+def run(tmp_path, make_spec):
+    def start(launcher=Launcher.MPIRUN, limits=None, watch=lambda journals: None, **fields):
+        site = msgspec.structs.replace(SITE, launcher=launcher)
+        spec = make_spec(oversubscribe=fields.get("workers", 1) > SITE.slots, **fields)
+        record = run_point(spec, site, 1, tmp_path, limits=limits, watch=watch)
+        assert not left_behind(tmp_path)
+        return record
+
+    return start
+
+
+def left_behind(folder) -> list[int]:
+    """Worker processes of this run that still live."""
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize("launcher", list(Launcher))
+def test_two_ranks_train_and_leave_their_records(run, launcher):
+    record = run(launcher, workers=2)
+    assert record.outcome is Outcome.OK, record.reason
+    assert [r.rank for r in record.ranks] == [0, 1]
+    assert {r.checks["ranks"] for r in record.ranks} == {"2"}
+    assert {r.checks["transport"] for r in record.ranks} == {"mpi" if launcher is Launcher.MPIRUN else "gloo"}
+    first, second = record.ranks
+    assert len(first.step_time_s) == len(second.step_time_s) == 3
+    assert first.loss != second.loss  # each sees images of its own
+    assert first.peak_rss_bytes > first.memory[0].rss_bytes
+    assert first.gradient_bytes == 4 * (first.parameters - 42_023)  # all but the statistics of batch normalisation
+    if SITE.slots >= 2:
+        assert not record.oversubscribed
+        assert len(first.cpus) == SITE.cores_per_worker
+
+
+def test_prediction_runs_in_bf16_when_that_was_asked(run):
+    record = run(mode="infer", precision=Precision.BF16)
+    assert record.outcome is Outcome.OK, record.reason
+    assert "bfloat16" in record.ranks[0].checks["compute_dtypes"]
+
+
+def test_more_ranks_than_cores_mark_the_record(run):
+    record = run(workers=SITE.slots + 1, exchange=False, mode="infer")
+    assert record.outcome is Outcome.OK, record.reason
+    assert record.oversubscribed
+
+
+@pytest.mark.parametrize("launcher", list(Launcher))
+def test_a_killed_rank_ends_the_run_within_a_minute_as_rank_lost(run, launcher):
+    killed_at = []
+
+    def kill_rank_1(journals):
+        state = journals.ranks.get(1)
+        if state and state.step >= 2 and not killed_at:
+            os.kill(state.pid, signal.SIGKILL)
+            killed_at.append(time.monotonic())
+
+    record = run(launcher, workers=2, steps=4000, watch=kill_rank_1)
+    assert time.monotonic() - killed_at[0] < 60
+    assert record.outcome is Outcome.RANK_LOST
+    assert record.failed_rank == 1
+    assert "log.txt" in record.reason
+
+
+def test_a_stopped_rank_is_a_hang(run):
+    def stop(journals):
+        state = journals.ranks.get(0)
+        if state and state.step >= 2 and psutil.Process(state.pid).status() != psutil.STATUS_STOPPED:
+            os.kill(state.pid, signal.SIGSTOP)
+
+    record = run(steps=4000, limits=Limits(step_s=5), watch=stop)
+    assert record.outcome is Outcome.HANG
+    assert "rank 0 has done nothing" in record.reason
+
+
+def test_a_run_over_its_time_is_stopped(run):
+    record = run(limits=Limits(total_s=3))
+    assert record.outcome is Outcome.TIMEOUT
+    assert record.wall_s < 30
+
+
+def test_a_machine_short_of_memory_stops_the_run(run):
+    record = run(limits=Limits(free_memory_bytes=2**60))
+    assert record.outcome is Outcome.OOM
+
+
+def test_interrupting_the_harness_ends_the_ranks_and_keeps_the_record(tmp_path, make_spec):
+    def interrupt(journals):
+        if journals.ranks:
+            signal.raise_signal(signal.SIGINT)
+
+    assert threading.current_thread() is threading.main_thread()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_point(make_spec(), SITE, 1, tmp_path, watch=interrupt)
+    assert caught.value.args[0].outcome is Outcome.INTERRUPTED
+    assert not left_behind(tmp_path)
+
+
+def test_data_of_another_resolution_fail_with_the_ranks_own_words(run, data_file):
+    record = run(resolution=64)
+    assert record.outcome is Outcome.LAUNCH_FAILED
+    assert "holds images of 32 pixels, 64 were asked for" in record.reason
+
+
+def test_a_missing_launcher_is_a_failed_launch(run, monkeypatch):
+    monkeypatch.setitem(
+        __import__("bench.launch.run", fromlist=["COMMANDS"]).COMMANDS, Launcher.MPIRUN, lambda *a: ["no-mpirun-here"]
+    )
+    record = run()
+    assert record.outcome is Outcome.LAUNCH_FAILED
+    assert "no-mpirun-here: No such file or directory" in record.reason

@@ -1,0 +1,61 @@
+import re
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from bench.analysis.scaling import scaling_table
+from bench.execute import report
+from bench.report.figure import write_figure
+from bench.report.tables import notes, readable, write_tables
+from bench.store.results import Results
+from deepgalaxy.spec import Outcome
+
+
+@pytest.fixture
+def records(make_record):
+    return [
+        make_record([[1.0, 1.1, 0.9] * 4]),
+        make_record([[1.2, 1.1, 1.3] * 4] * 2),
+        make_record([[1.0]] * 4, outcome=Outcome.OOM, reason="out of memory, rank 3 first"),
+    ]
+
+
+def test_tables_hold_every_point_with_provenance_baseline_and_reason(tmp_path, records):
+    table = scaling_table(records, 1)
+    csv, markdown = write_tables(table, tmp_path, "Why?")
+    again = pd.read_csv(csv)
+    assert list(again["workers"]) == [1, 2, 4]
+    assert set(again["provenance"]) == {"measured"}
+    text = markdown.read_text()
+    assert text.startswith("# Why?")
+    assert "relative to 1 worker(s)" in text
+    assert "oom: train EfficientNetB0 32px fp32 4 workers: out of memory, rank 3 first" in text
+
+
+def test_the_readable_table_puts_intervals_beside_values(records):
+    shown = readable(scaling_table(records, 1)).set_index("workers")
+    assert shown.at["1", "efficiency"] == "1.00"
+    assert re.fullmatch(r"0\.\d\d \[0\.\d\d, 0\.\d\d\]", shown.at["2", "efficiency"])
+    assert shown.at["4", "efficiency"] == "-"
+    assert shown.at["4", "outcome"] == "oom"
+
+
+def test_oversubscribed_points_are_marked(make_record):
+    table = scaling_table([make_record([[1.0] * 6] * 4, oversubscribe=True)], 1)
+    assert readable(table).at[0, "workers"] == "4*"
+    assert "oversubscribed" in notes(table)
+
+
+def test_the_figure_is_drawn_where_a_curve_has_two_counts(tmp_path, records):
+    table = scaling_table(records, 1)
+    png, pdf = write_figure(table, tmp_path, "title")
+    pixels = plt.imread(png)
+    assert pixels.shape[0] > 300
+    assert pixels.std() > 0.05
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert write_figure(table[table["workers"] == 1], tmp_path, "title") == []
+
+
+def test_a_report_of_nothing_says_so(tmp_path):
+    assert report(Results(tmp_path), "Why?", 1) == ("no records yet", [])

@@ -1,0 +1,48 @@
+"""`pytest bench/` for real: measured step times in pytest-benchmark's table and JSON."""
+
+import json
+
+import pytest
+
+from bench.campaign.site import load_site
+from bench.plugin import ReplayClock
+from tests.bench.test_cli import pytest_bench
+
+
+def test_the_clock_gives_back_the_durations_it_was_given():
+    clock = ReplayClock()
+    clock.load([0.5, 0.25])
+    first = -clock() + clock()
+    second = -clock() + clock()
+    assert (first, second) == pytest.approx((0.5, 0.25))
+
+
+@pytest.mark.horovod
+def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_path, data_file):
+    counts = [1, 2] if load_site("local").slots >= 2 else [1]
+    options = ["--resolution", "32", "--batch-size", "4", "--steps", "4", "--mode", "train", "--data", str(data_file)]
+    results = tmp_path / "results"
+    report = tmp_path / "report.json"
+    done = pytest_bench(
+        *("--workers", str(counts[-1]), *options, "--results", str(results), "--benchmark-json", str(report)),
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = {b["extra_info"]["workers"]: b for b in json.loads(report.read_text())["benchmarks"]}
+    assert sorted(shown) == counts  # the baseline was measured too
+    last = shown[counts[-1]]
+    info = last["extra_info"]
+    assert info["provenance"] == "measured"
+    assert info["baseline_workers"] == 1
+    assert info["efficiency_low"] <= info["efficiency"] <= info["efficiency_high"]
+    assert info["peak_rss_bytes"] > 2**28
+    assert info["throughput_images_per_s"] == pytest.approx(4 * counts[-1] / last["stats"]["mean"], rel=1e-6)
+    stored = next((results / "runs").glob(f"*-w{counts[-1]}-*/launch-001/record.json"))
+    steps = [rank["step_time_s"] for rank in json.loads(stored.read_text())["ranks"]]
+    assert set(last["stats"]["data"]) <= {pytest.approx(max(s)) for s in zip(*steps, strict=True)}
+    # A second time, the baseline that was not asked for is taken from the results.
+    if len(counts) == 2:
+        again = pytest_bench("--workers", "2", *options, "--results", str(results), timeout=300)
+        assert again.returncode == 0
+        assert len(list((results / "runs").glob("*-w1-*/launch-*"))) == 1
+        assert len(list((results / "runs").glob("*-w2-*/launch-*"))) == 2

@@ -1,0 +1,98 @@
+"""Shared by all tests: a small real data set, and records made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepgalaxy.data.layout import add_simulation, atomic_file
+from deepgalaxy.spec import MemorySample, Mode, Outcome, Provenance, RankRecord, RunRecord, RunSpec
+
+RESOLUTION = 32
+SNAPSHOTS = 12
+
+
+@pytest.fixture(scope="session")
+def data_file(tmp_path_factory) -> Path:
+    """Two simulations, 14 cameras, 12 snapshots of 32 pixels, drawn at random."""
+    return write_data(tmp_path_factory.mktemp("data") / "mergers_32.hdf5")
+
+
+def write_data(path: Path, resolution: int = RESOLUTION, groups: tuple[str, ...] = ("s_1_m_1", "s_0.5_m_0.25")) -> Path:
+    rng = np.random.default_rng(0)
+    with atomic_file(path) as file:
+        for group in groups:
+            for dataset in add_simulation(file, group, 14, 5.0 * np.arange(SNAPSHOTS), resolution, {"seed": 0}):
+                dataset[...] = rng.random(dataset.shape, dtype=np.float32)
+    return path
+
+
+@pytest.fixture
+def make_spec(data_file):
+    def make(**fields) -> RunSpec:
+        defaults = dict(
+            mode=Mode.TRAIN,
+            backbone="EfficientNetB0",
+            resolution=RESOLUTION,
+            batch_size=4,
+            workers=1,
+            data=str(data_file),
+            steps=3,
+            warmup_steps=1,
+            learning_rate=1.0,
+        )
+        return RunSpec(**(defaults | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_record(make_spec):
+    """A record of ranks that took the given step times, (ranks, steps)."""
+
+    def make(
+        step_times_s, outcome=Outcome.OK, reason="", launch=1, provenance=Provenance.MEASURED, **fields
+    ) -> RunRecord:
+        times = np.atleast_2d(np.asarray(step_times_s, dtype=float))
+        spec = make_spec(**({"workers": len(times), "steps": times.shape[1]} | fields))
+        ranks = [make_rank(i, row) for i, row in enumerate(times)] if outcome is Outcome.OK else []
+        return RunRecord(
+            spec=spec,
+            outcome=outcome,
+            provenance=provenance,
+            site="test",
+            launcher="mpirun",
+            launch=launch,
+            started_utc="2026-01-01T00:00:00+00:00",
+            wall_s=1.0,
+            ranks=ranks,
+            reason=reason,
+        )
+
+    return make
+
+
+def make_rank(rank: int, step_time_s) -> RankRecord:
+    return RankRecord(
+        rank=rank,
+        hostname="node",
+        boot_id="boot",
+        pid=1000 + rank,
+        cpus=[rank],
+        step_time_s=list(map(float, step_time_s)),
+        data_wait_s=[0.0] * len(step_time_s),
+        warmup_step_time_s=[1.0],
+        phase_time_s={},
+        memory=[MemorySample(phase="measure", rss_bytes=1, pss_bytes=1, peak_rss_bytes=2**30)],
+        peak_rss_bytes=2**30,
+        pss_bytes=2**29,
+        voluntary_context_switches=0,
+        involuntary_context_switches=0,
+        loss=[],
+        parameters=1,
+        gradient_bytes=4,
+        checks={},
+        environment={},
+    )

@@ -1,0 +1,86 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepgalaxy.errors import InputError
+from deepgalaxy.networks.catalogue import BACKBONES
+from deepgalaxy.spec import Engine, Mode, Outcome, Precision, RunRecord, RunSpec, read_json, to_json
+
+specs = st.builds(
+    RunSpec,
+    mode=st.sampled_from(Mode),
+    backbone=st.sampled_from(sorted(BACKBONES)),
+    resolution=st.integers(75, 4096),
+    batch_size=st.integers(1, 512),
+    workers=st.integers(1, 4096),
+    data=st.text(max_size=30).map(lambda s: s.replace("/", "")),
+    precision=st.sampled_from(Precision),
+    engine=st.sampled_from(Engine),
+    learning_rate=st.floats(1e-6, 100),
+)
+
+
+@given(specs)
+def test_a_spec_survives_json(tmp_path_factory, spec):
+    path = tmp_path_factory.getbasetemp() / "spec.json"
+    path.write_bytes(to_json(spec))
+    assert read_json(path, RunSpec) == spec
+
+
+@given(specs, specs)
+def test_the_key_tells_points_apart(a, b):
+    assert (a.key == b.key) == (a == b)
+
+
+def test_the_key_does_not_depend_on_where_the_data_lie(make_spec):
+    assert make_spec(data="/a/mergers.hdf5").key == make_spec(data="/b/mergers.hdf5").key
+    assert make_spec(data="/a/mergers.hdf5").key != make_spec(data="/a/others.hdf5").key
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"backbone": "EfficientnetB9"}, "near names: EfficientNetB"),
+        ({"backbone": "zzzzzzzzzz"}, "allowed: EfficientNetB0"),
+        ({"resolution": 31}, "resolution 31 is too small: 32 or more is allowed for EfficientNetB0"),
+        ({"backbone": "InceptionV3", "resolution": 74}, "75 or more is allowed for InceptionV3"),
+        ({"workers": 0}, "workers 0 is too small: 1 or more"),
+        ({"batch_size": -1}, "batch_size -1 is too small"),
+        ({"warmup_steps": 0}, "traces the graph"),
+        ({"learning_rate": 0.0}, "learning_rate 0.0 is not positive"),
+        ({"learning_rate": float("nan")}, "learning_rate nan is not positive"),
+        ({"schema": 99}, "schema 99"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_is_refused_in_one_line(make_spec, fields, told):
+    with pytest.raises(InputError, match=told) as caught:
+        make_spec(**fields)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"mode": "train"}', '{"mode": "fly"}', "[]"])
+def test_a_file_that_is_no_spec_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "spec.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match="spec.json"):
+        read_json(path, RunSpec)
+    with pytest.raises(InputError, match="No such file"):
+        read_json(tmp_path / "none.json", RunSpec)
+
+
+def test_a_record_needs_its_provenance(make_record, tmp_path):
+    content = msgspec.json.decode(to_json(make_record([[1.0]])))
+    del content["provenance"]
+    path = tmp_path / "record.json"
+    path.write_bytes(msgspec.json.encode(content))
+    with pytest.raises(InputError, match="provenance"):
+        read_json(path, RunRecord)
+
+
+def test_an_ok_record_needs_every_rank_and_a_failed_one_its_reason(make_record):
+    record = make_record([[1.0], [1.0]])
+    with pytest.raises(InputError, match="holds 1 ranks"):
+        msgspec.structs.replace(record, ranks=record.ranks[:1])
+    with pytest.raises(InputError, match="needs its reason"):
+        msgspec.structs.replace(record, outcome=Outcome.OOM)
