@@ -16,7 +16,7 @@ LOG_LINES_SHOWN = 6
 RANK_IN_LOG = (
     re.compile(r"process rank (\d+) "),  # Open MPI, a rank that a signal ended
     re.compile(r"Process name: \[prterun-.*@\d+,(\d+)\]"),  # Open MPI, a rank with a non-zero exit code
-    re.compile(r"Process name: \[(\d+)\]"),  # horovodrun
+    re.compile(r"Process name: (\d+)$", re.MULTILINE),  # horovodrun
 )
 OUT_OF_MEMORY_IN_LOG = re.compile(r"std::bad_alloc|MemoryError|ResourceExhausted|Cannot allocate memory")
 NOISE_IN_LOG = re.compile(r"^\s*$|^-+$|Unable to register cu|Attempting to register factory|\*\*\*")

@@ -26,7 +26,11 @@ class HorovodRanks:
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
-        hvd.broadcast_variables(variables, root_rank=0)
+        hvd.broadcast_variables([v for v in variables if v.dtype != tf.bfloat16], root_rank=0)
+        # Horovod carries no bfloat16; Keras keeps some constants in it, exactly convertible.
+        for variable in variables:
+            if variable.dtype == tf.bfloat16:
+                variable.assign(tf.cast(hvd.broadcast(tf.cast(variable, tf.float32), root_rank=0), tf.bfloat16))
 
     def wait_for_all(self) -> None:
         """Return when every rank has arrived."""

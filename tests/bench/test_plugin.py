@@ -36,7 +36,9 @@ def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_p
     assert info["baseline_workers"] == 1
     assert info["efficiency_low"] <= info["efficiency"] <= info["efficiency_high"]
     assert info["peak_rss_bytes"] > 2**28
-    assert info["throughput_images_per_s"] == pytest.approx(4 * counts[-1] / last["stats"]["mean"], rel=1e-6)
+    # The table's rounds are the slowest rank of each step: together no faster than the slowest rank.
+    by_step = 4 * counts[-1] / last["stats"]["mean"]
+    assert by_step * (1 - 1e-9) <= info["throughput_images_per_s"] < 1.2 * by_step
     stored = next((results / "runs").glob(f"*-w{counts[-1]}-*/launch-001/record.json"))
     steps = [rank["step_time_s"] for rank in json.loads(stored.read_text())["ranks"]]
     assert set(last["stats"]["data"]) <= {pytest.approx(max(s)) for s in zip(*steps, strict=True)}

@@ -32,7 +32,7 @@ def test_all_ranks_with_records_are_ok(judge):
     [
         ({"log": "process rank 1 with PID 7 on node a exited on signal 9"}, Outcome.RANK_LOST, 1),
         ({"log": "Process name: [prterun-vm-7613@1,1]\nExit code:    1"}, Outcome.RANK_LOST, 1),
-        ({"log": "Process name: [1]\nExit code: 137"}, Outcome.RANK_LOST, 1),
+        ({"log": "Process name: 1\nExit code: 137"}, Outcome.RANK_LOST, 1),
         ({"ranks": (), "ranks_seen": [], "exit_code": 127, "log": "mpirun: No such file"}, Outcome.LAUNCH_FAILED, None),
         ({"oom_killed": True}, Outcome.OOM, 1),
         ({"log": "terminate called: std::bad_alloc"}, Outcome.OOM, 1),
