@@ -93,6 +93,9 @@ def _panel(axis: Axes, curve: dict[str, object], points: pd.DataFrame) -> None:
         text = f"{row['efficiency']:.2f}"
         axis.annotate(text, place, (6, -13), textcoords="offset points", color="0.35", fontsize=9)
     _log_axes(axis, right, counts)
+    # The measured values themselves as ticks: powers of two would leave one or none on a short curve.
+    right.set_yticks(measured["throughput_images_per_s"], [f"{v:.3g}" for v in measured["throughput_images_per_s"]])
+    right.yaxis.set_minor_locator(NullLocator())
     baseline = points["baseline_workers"].iloc[0]
     axis.set_ylabel(f"speedup S (S = {baseline} at {baseline} worker{'s' if baseline > 1 else ''})")
     axis.set_xlabel("workers $N_P$")
