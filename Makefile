@@ -1,7 +1,7 @@
 # `make bench` runs the main job, `make test` passes the tests, each from a bare checkout.
 # What is needed first: Python 3.10 or 3.11, a C++ compiler, make. `make help` lists the rest.
 
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3,$(shell command -v $(name) 2> /dev/null)) python3.11)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready

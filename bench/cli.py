@@ -106,10 +106,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         specs = [spec for spec in specs if not results.has_ok(spec)]
     print(f"{campaign.name}: {len(specs)} points on {_described(site)}", file=sys.stderr)
+
+    def show() -> None:
+        _print_report(results, campaign.question, campaign.baseline_workers, arguments.json)
+
     try:
         records = measure(specs, site, results, campaign.data)
-    finally:
-        _print_report(results, campaign.question, campaign.baseline_workers, arguments.json)
+    except KeyboardInterrupt:
+        show()
+        raise
+    show()
     bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
     return SOME_FAILED_EXIT_CODE if bad else 0
 

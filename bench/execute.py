@@ -56,10 +56,7 @@ def summary(record: RunRecord) -> str:
 
 
 def report(results: Results, question: str, baseline_workers: int) -> tuple[str, list[Path]]:
-    """Write tables and figure from all stored records; returns the printed table and the files.
-
-    The lines that parsers of Horovod's benchmark look for come with it.
-    """
+    """Write tables and figure from all stored records; returns the printed table and the files."""
     records = list(results.records())
     table = scaling_table(records, baseline_workers)
     if table.empty:

@@ -58,10 +58,10 @@ def measure_overhead(
             progress.note(f"{way}: {summary(record)}")
             if record.outcome is Outcome.OK:
                 kept[way].append(record)
-    return compare(kept, site.slots)
+    return compare(kept)
 
 
-def compare(records: dict[str, list[RunRecord]], slots: int, seed: int = 0) -> pd.DataFrame:
+def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
     """One row a way: step time, throughput, efficiency relative to `one`, with 95% intervals.
 
     Raises

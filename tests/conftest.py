@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from deepgalaxy.data.layout import add_simulation, atomic_file
 from deepgalaxy.spec import MemorySample, Mode, Outcome, Provenance, RankRecord, RunRecord, RunSpec
+
+# Machines that run these are shared and noisy: how long an example takes says nothing.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 RESOLUTION = 32
 SNAPSHOTS = 12

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench import REPOSITORY
+from deepgalaxy import __version__
 from deepgalaxy.data.layout import read_catalogue
 from deepgalaxy.errors import InputError
 from deepgalaxy.spec import RunSpec
@@ -29,10 +30,10 @@ class DataRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def data_file(request: DataRequest, resolution: int) -> Path:
-    """Where the images of one resolution lie: a folder named by what was simulated."""
+    """Where the images of one resolution lie: a folder named by what was simulated, and by which version."""
     if request.file:
         return Path(request.file)
-    digest = hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()[:10]
+    digest = hashlib.sha256(msgspec.json.encode((request, __version__), order="sorted")).hexdigest()[:10]
     return FOLDER / digest / f"mergers_{resolution}.hdf5"
 
 

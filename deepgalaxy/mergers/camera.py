@@ -12,7 +12,7 @@ from deepgalaxy.mergers.particles import Particles
 
 Floats = NDArray[np.float64]
 
-FIELD_OF_VIEW_KPC = 60.0
+FIELD_OF_VIEW_KPC = 80.0
 SMOOTHING_KPC = 0.5
 FAINTEST, BRIGHTEST = 1e6, 3e9
 """Surface densities at black and white, solar masses per kpc^2: fixed, so that images compare over time."""

@@ -27,7 +27,7 @@ def test_a_star_appears_where_it_stands(resolution):
     middle = brightest(camera.image(stars_at([0, 0, 0]), np.array([0.0, 0, 1]), resolution))
     assert np.allclose(middle, resolution / 2, atol=1)
     # From +z, north is +y: up in the image is a smaller row.
-    up = brightest(camera.image(stars_at([0, 15.0, 0]), np.array([0.0, 0, 1]), resolution))
+    up = brightest(camera.image(stars_at([0, camera.FIELD_OF_VIEW_KPC / 4, 0]), np.array([0.0, 0, 1]), resolution))
     assert np.allclose(up, [resolution / 4, resolution / 2], atol=1)
 
 
