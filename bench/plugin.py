@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,10 @@ class Benchmarks:
         runnable = any(not self.site.why_not(s) for s in chosen if s.workers in self.asked)
         return [spec for spec in chosen if spec.workers in self.asked or runnable]
 
-    def measure(self, point: RunSpec, clock: ReplayClock, get_benchmark: Callable[[], Any]) -> None:
-        """Run a point, or skip it with the reason, and show the ranks' step times as the benchmark's.
+    def run(self, point: RunSpec) -> list[float]:
+        """Measure a point; returns its steady steps' times, seconds, each the slowest rank's.
 
-        The benchmark fixture is asked for only when there are times for its `clock`: it would
-        complain of a point that was skipped or failed.
+        A point that does not fit is a skipped test, one that did not end well a failed test.
         """
         reason = self.site.why_not(point)
         if reason:
@@ -130,19 +130,20 @@ class Benchmarks:
         self.results = self.results or Results(DEFAULT_RESULTS)
         record = self._stored_baseline(point, self.results)
         if record is None:
+            print(file=sys.stderr)  # off the line that pytest has begun
             (record,) = execute.measure([point], self.site, self.results, self.data)
         self._measured.append(record)
         if record.outcome is not Outcome.OK:
             pytest.fail(f"{record.outcome.value}: {record.reason}", pytrace=False)
-        alike = [r for r in self._measured if curve(r) == curve(record)]
+        return [float(seconds) for seconds in steady_steps(record).max(axis=0)]
+
+    def extra_info(self) -> dict[str, Any]:
+        """Throughput, efficiency, memory and provenance of the point measured last."""
+        last = self._measured[-1]
+        alike = [record for record in self._measured if curve(record) == curve(last)]
         table = scaling_table(alike, self.baseline_workers)
-        row = table[table["workers"] == point.workers].iloc[0].to_dict()
-        slowest = steady_steps(record).max(axis=0)
-        clock.load(slowest)
-        benchmark = get_benchmark()
-        benchmark.group = f"{point.mode.value} {point.backbone} {point.resolution}px {point.precision.value}"
-        benchmark.extra_info.update({name: _plain(row[name]) for name in EXTRA_INFO})
-        benchmark.pedantic(lambda: None, rounds=len(slowest), iterations=1)
+        row = table[table["workers"] == last.spec.workers].iloc[0].to_dict()
+        return {name: _plain(row[name]) for name in EXTRA_INFO}
 
     def closing_lines(self) -> list[str]:
         """The table with efficiencies, and the files, after measuring."""

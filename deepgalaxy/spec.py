@@ -130,8 +130,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         _at_least("classes", self.classes, 2)
         _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
         _at_least("seed", self.seed, 0)
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate {self.learning_rate} is not positive")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate {self.learning_rate} is not a positive number")
 
     @property
     def global_batch_size(self) -> int:
@@ -139,15 +139,19 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.batch_size * self.workers
 
     @property
-    def name(self) -> str:
-        """Short readable name of the point; unique within a campaign together with `key`."""
+    def curve_name(self) -> str:
+        """Short readable name of the scaling curve that the point lies on."""
         return (
             f"{self.mode.value}-{self.backbone}-{self.resolution}px-b{self.batch_size}"
             f"-{self.precision.value}-{self.engine.value}"
             + ("-stock" if self.runtime is Runtime.STOCK else "")
-            + f"-w{self.workers}"
             + ("" if self.exchange else "-independent")
         )
+
+    @property
+    def name(self) -> str:
+        """Short readable name of the point; unique within a campaign together with `key`."""
+        return f"{self.curve_name}-w{self.workers}"
 
     @property
     def key(self) -> str:

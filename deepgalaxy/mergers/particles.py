@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +58,7 @@ def accelerations(particles: Particles) -> Floats:
     """Gravity of all particles on each other, (N, 3), (km/s)^2 / kpc."""
     import pytreegrav  # compiles with numba: only when forces are asked for
 
-    pull: Floats = pytreegrav.Accel(
-        particles.position,
-        particles.mass,
-        _kernel_radius(particles),
-        G=G,
-        theta=particles.theta,
-        parallel=True,
-        method=_method(particles),
-    )
+    pull: Floats = pytreegrav.Accel(**_as_sources(particles))
     return pull
 
 
@@ -73,15 +66,7 @@ def energy(particles: Particles) -> float:
     """Total energy, solar masses (km/s)^2."""
     import pytreegrav
 
-    potential = pytreegrav.Potential(
-        particles.position,
-        particles.mass,
-        _kernel_radius(particles),
-        G=G,
-        theta=particles.theta,
-        parallel=True,
-        method=_method(particles),
-    )
+    potential = pytreegrav.Potential(**_as_sources(particles))
     kinetic = np.sum(particles.velocity**2, axis=1)
     return float(0.5 * np.sum(particles.mass * (kinetic + potential)))
 
@@ -106,11 +91,19 @@ def leapfrog(particles: Particles, dt: float, steps: int) -> Iterator[Particles]
         yield particles
 
 
-def _method(particles: Particles) -> str:
-    """Small sets are summed directly: exact, as fast as the tree, and spares a minute of compiling it."""
-    return "bruteforce" if len(particles.mass) <= DIRECT_SUM_UP_TO else "tree"
+def _as_sources(particles: Particles) -> dict[str, Any]:
+    """The particles as pytreegrav's arguments.
 
-
-def _kernel_radius(particles: Particles) -> Floats:
-    """Support of pytreegrav's cubic spline, 2.8 times the Plummer-equivalent softening (Springel et al. 2001)."""
-    return np.full(len(particles.mass), 2.8 * particles.softening_kpc)
+    Small sets are summed directly: exact, as fast as the tree, and spares a minute of compiling it.
+    The softening is the support of its cubic spline, 2.8 times the Plummer-equivalent one (Springel
+    et al. 2001).
+    """
+    return {
+        "pos": particles.position,
+        "m": particles.mass,
+        "softening": np.full(len(particles.mass), 2.8 * particles.softening_kpc),
+        "G": G,
+        "theta": particles.theta,
+        "parallel": True,
+        "method": "bruteforce" if len(particles.mass) <= DIRECT_SUM_UP_TO else "tree",
+    }

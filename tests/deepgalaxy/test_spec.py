@@ -48,8 +48,8 @@ def test_the_key_does_not_depend_on_where_the_data_lie(make_spec):
         ({"workers": 0}, "workers 0 is too small: 1 or more"),
         ({"batch_size": -1}, "batch_size -1 is too small"),
         ({"warmup_steps": 0}, "traces the graph"),
-        ({"learning_rate": 0.0}, "learning_rate 0.0 is not positive"),
-        ({"learning_rate": float("nan")}, "learning_rate nan is not positive"),
+        ({"learning_rate": 0.0}, "learning_rate 0.0 is not a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate nan is not a positive number"),
         ({"schema": 99}, "schema 99"),
     ],
 )
