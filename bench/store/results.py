@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from deepgalaxy.errors import InputError
@@ -78,4 +79,5 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or never made
+            partial.unlink()

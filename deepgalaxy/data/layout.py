@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,7 +132,8 @@ def atomic_file(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or never made
+            partial.unlink()
 
 
 def add_simulation(

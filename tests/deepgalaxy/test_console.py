@@ -33,4 +33,4 @@ def test_in_a_log_lines_are_sparse_and_the_last_is_there():
     for done in (1, 2, 3):
         progress.update(done, "work")
     progress.note("done")
-    assert log.getvalue() == "3/3  work  0:00 left\ndone\n"
+    assert log.getvalue() == "3/3  work\ndone\n"
