@@ -52,8 +52,9 @@ def parser() -> argparse.ArgumentParser:
         "overhead",
         help="what keeps N ranks on this machine from N times the speed of one",
         description=(
-            "Train with one rank, with a rank on every slot, with plain `horovodrun` at its defaults, and with "
-            "independent processes that exchange nothing (the bound), in turn; print efficiencies with intervals."
+            "Train with one rank, with a rank on every slot, with plain `horovodrun --gloo` at its defaults, and with "
+            "independent processes that exchange nothing (the bound), in turn; print efficiencies with intervals. "
+            "Run it again to add launches."
         ),
         epilog="example: dgbench overhead --rounds 3",
     )

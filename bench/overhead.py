@@ -5,7 +5,7 @@ machine's drifts hit all alike:
 
   one          one rank, bound to its cores
   ranks        one rank a slot, as this suite runs them
-  stock        the same number under plain `horovodrun -np N` with default settings
+  stock        the same number under plain `horovodrun --gloo -np N` with default settings
   independent  as many processes that exchange nothing: what the machine gives when they only
                share it. Their slowest process sets the bound on the ranks' efficiency.
 """
@@ -36,7 +36,7 @@ WAYS = ("one", "ranks", "stock", "independent")
 def measure_overhead(
     site: Site, results: Results, *, backbone: str, resolution: int, batch_size: int, steps: int, rounds: int
 ) -> pd.DataFrame:
-    """Run every way once a round and compare; see `compare`.
+    """Run every way once a round, and compare all launches that the results hold; see `compare`.
 
     Raises
     ------
@@ -49,16 +49,14 @@ def measure_overhead(
     base = make_spec(site, DataRequest(), workers=site.slots, steps=steps, learning_rate=1.0, **fields)
     provide(DataRequest(), [base])
     progress = Progress(rounds * len(WAYS))
-    kept: dict[str, list[RunRecord]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, spec, launcher in _ways(base, site):
             number, folder = results.new_launch(spec)
             record = run_point(spec, msgspec.structs.replace(site, launcher=launcher), number, folder)
             results.write(record, folder)
             progress.note(f"{way}: {summary(record)}")
-            if record.outcome is Outcome.OK:
-                kept[way].append(record)
-    return compare(kept)
+    good = [record for record in results.records() if record.outcome is Outcome.OK]
+    return compare({way: [r for r in good if r.spec.key == spec.key] for way, spec, _ in _ways(base, site)})
 
 
 def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
