@@ -66,11 +66,11 @@ def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
     ------
     InputError: a way without any launch that ended well
     """
+    rng = np.random.default_rng(seed)
     draws, values = {}, {}
     for way, launches in records.items():
         if not launches:
             raise InputError(f"no launch of {way!r} ended well; their folders hold the logs")
-        rng = np.random.default_rng(seed)
         images = launches[0].spec.global_batch_size
         steps = [steady_steps(record) for record in launches]
         draws[way] = bootstrap.throughput_draws(steps, images, rng)
