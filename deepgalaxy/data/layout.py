@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ class Catalogue(NamedTuple):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
     """The file, or one clear line on why it can't be read."""
     if not path.is_file():
         raise InputError(f"data file {path} does not exist")
@@ -75,7 +75,7 @@ def read_catalogue(path: Path) -> Catalogue:
     sequences = []
     shapes: dict[tuple[int, ...], str] = {}
     dtype = np.dtype("float32")
-    with _opened(path) as file:
+    with opened(path) as file:
         for group_name, group in file.items():
             if not GROUP_NAME.fullmatch(group_name):
                 raise InputError(f"{path}: group {group_name!r} is not named s_<size ratio>_m_<mass ratio>")
@@ -141,13 +141,15 @@ def add_simulation(
     group_name: str,
     cameras: int,
     times_myr: NDArray[np.float64],
-    resolution: int,
+    form: tuple[int, str],
     attributes: Mapping[str, object],
 ) -> list[h5py.Dataset]:
     """Add one simulation with its times (T,), and return its cameras' image datasets to fill.
 
-    Chunked by image, so that any one is read alone; compressed, which halves it at little cost.
+    form: resolution and dtype of the images. Chunked by image, so that any one is read alone;
+    compressed, which shrinks them several times, as most of the sky is dark.
     """
+    resolution, dtype = form
     group = file.create_group(group_name)
     group.attrs.update(attributes)
     for camera in range(cameras):
@@ -156,7 +158,7 @@ def add_simulation(
         group.create_dataset(
             f"images_camera_{camera:02d}",
             shape=(len(times_myr), resolution, resolution, 1),
-            dtype="float32",
+            dtype=dtype,
             chunks=(1, resolution, resolution, 1),
             compression="gzip",
             compression_opts=1,
@@ -164,3 +166,12 @@ def add_simulation(
         )
         for camera in range(cameras)
     ]
+
+
+def join(path: Path, parts: Iterable[Path]) -> None:
+    """Add the groups of `parts` to `path`, which may be there or not; compressed images are copied as they are."""
+    with atomic_file(path) as whole:
+        for source in ([path] if path.exists() else []) + sorted(parts):
+            with opened(source) as file:
+                for name in file:
+                    file.copy(name, whole)

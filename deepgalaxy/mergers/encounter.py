@@ -12,10 +12,19 @@ from deepgalaxy.errors import InputError
 from deepgalaxy.mergers import G_KPC_KMS2_PER_MSUN as G
 from deepgalaxy.mergers import MYR_PER_TIME_UNIT
 from deepgalaxy.mergers.galaxy import Galaxy
-from deepgalaxy.mergers.particles import Particles, leapfrog
+from deepgalaxy.mergers.gravity import dynamical_times
+from deepgalaxy.mergers.integrator import leapfrog
+from deepgalaxy.mergers.particles import Particles
 
 SNAPSHOT_INTERVAL_MYR = 5.0
 SNAPSHOTS = 71
+
+RATIOS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+"""Of mass and of size: the grid of 36 simulations."""
+
+LONGEST_STEP_MYR = 5 / 6
+STEP_PER_DYNAMICAL_TIME = 0.4
+"""The default step: this many dynamical times of the densest 5%, `LONGEST_STEP_MYR` at most."""
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +33,19 @@ Floats = NDArray[np.float64]
 class Encounter:
     """A merger of the paper's grid: mass and size of the second galaxy relative to the first.
 
-    The pair starts at `separation_kpc` with `approach_speed`, in units of the parabolic speed
-    (Toomre & Toomre 1972), on the Kepler orbit of pericentre `pericentre_kpc`. The defaults are a
-    bound orbit that shows the whole story within 71 snapshots: contact near class 20, as in the
-    paper's Fig. 1, a second encounter, and a remnant that has had time to relax.
+    Two equal galaxies start at `separation_kpc` with `approach_speed`, in units of the parabolic
+    speed (Toomre & Toomre 1972), on the Kepler orbit of pericentre `pericentre_kpc`. The defaults
+    are a bound orbit that shows the whole story within 71 snapshots: contact near class 20, as in
+    the paper's Fig. 1, a second encounter, and a remnant that has had time to relax. For other
+    masses the orbit's lengths scale with the cube root of the total mass, which leaves its times as
+    they are, so that every merger of the grid makes contact near the same class.
     `inclinations_deg` tilt the two discs about the x axis.
     `particles` counts both galaxies together, shared in proportion to their masses.
+    `time_step_myr` is the integrator's; left out, it follows from the densest places of the two.
+
+    Raises
+    ------
+    InputError: a parameter out of its range
     """
 
     mass_ratio: float = 1.0
@@ -40,15 +56,17 @@ class Encounter:
     approach_speed: float = 0.5
     pericentre_kpc: float = 3.0
     inclinations_deg: tuple[float, float] = (15.0, 60.0)
-    time_step_myr: float = 0.5
+    time_step_myr: float | None = None
     galaxy: Galaxy = field(default_factory=Galaxy)
 
     def __post_init__(self) -> None:
-        for name in ("mass_ratio", "size_ratio", "separation_kpc", "approach_speed", "pericentre_kpc", "time_step_myr"):
-            if not getattr(self, name) > 0:
+        for name in ("mass_ratio", "size_ratio", "separation_kpc", "approach_speed", "pericentre_kpc"):
+            if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"{name} {getattr(self, name)} is not positive")
         if self.particles < 200:
             raise InputError(f"particles {self.particles} is too small: 200 or more is allowed")
+        if self.time_step_myr is not None and not 0 < self.time_step_myr <= SNAPSHOT_INTERVAL_MYR:
+            raise InputError(f"time_step_myr {self.time_step_myr} is not above 0 and up to {SNAPSHOT_INTERVAL_MYR:g}")
         if self.pericentre_kpc > self.separation_kpc:
             raise InputError(
                 f"pericentre_kpc {self.pericentre_kpc} is larger than separation_kpc {self.separation_kpc}"
@@ -65,12 +83,13 @@ class Encounter:
         first, second = self.galaxy, self.galaxy.scaled(self.mass_ratio, self.size_ratio)
         n_second = max(100, round(self.particles * self.mass_ratio / (1 + self.mass_ratio)))
         placed = []
-        offset, speed = self._orbit(first.mass + second.mass)
+        offset, speed = self._orbit()
+        softening = first.softening(self.particles - n_second)  # for both, lest a compact second needs tiny steps
         for model, n, tilt, weight in (
             (first, self.particles - n_second, self.inclinations_deg[0], second.mass),
             (second, n_second, self.inclinations_deg[1], -first.mass),
         ):
-            body = model.sample(n, rng)
+            body = model.sample(n, rng, softening)
             turn = _about_x(np.radians(tilt))
             share = weight / (first.mass + second.mass)
             placed.append(
@@ -85,21 +104,32 @@ class Encounter:
         """(time in Myr, state) at 0, 5, 10, ... Myr; `count` of them."""
         state = self.initial_state()
         yield 0.0, state
-        per_snapshot = max(1, round(SNAPSHOT_INTERVAL_MYR / self.time_step_myr))
+        per_snapshot = self.steps_per_snapshot(state)
         dt = SNAPSHOT_INTERVAL_MYR / per_snapshot / MYR_PER_TIME_UNIT
         states = leapfrog(state, dt, per_snapshot * (count - 1))
         for step, state in enumerate(states, start=1):
             if step % per_snapshot == 0:
                 yield step // per_snapshot * SNAPSHOT_INTERVAL_MYR, state
 
-    def _orbit(self, mass: float) -> tuple[Floats, Floats]:
-        """Relative position (kpc) and velocity (km/s) of two points of total mass `mass`, in the x-y plane."""
-        speed = self.approach_speed * np.sqrt(2 * G * mass / self.separation_kpc)
-        energy = speed**2 / 2 - G * mass / self.separation_kpc
-        spin = self.pericentre_kpc * np.sqrt(2 * (energy + G * mass / self.pericentre_kpc))
-        tangential = spin / self.separation_kpc
+    def steps_per_snapshot(self, state: Particles) -> int:
+        """Integration steps in the 5 Myr between snapshots, for the encounter that begins with `state`."""
+        step_myr = self.time_step_myr
+        if step_myr is None:
+            densest = float(np.quantile(dynamical_times(state), 0.05))
+            step_myr = min(LONGEST_STEP_MYR, STEP_PER_DYNAMICAL_TIME * densest * MYR_PER_TIME_UNIT)
+        return int(np.ceil(SNAPSHOT_INTERVAL_MYR / step_myr - 1e-9))
+
+    def _orbit(self) -> tuple[Floats, Floats]:
+        """Relative position (kpc) and velocity (km/s) of the two galaxies as points, in the x-y plane."""
+        mass = self.galaxy.mass * (1 + self.mass_ratio)
+        stretch = ((1 + self.mass_ratio) / 2) ** (1 / 3)
+        separation, pericentre = stretch * self.separation_kpc, stretch * self.pericentre_kpc
+        speed = self.approach_speed * np.sqrt(2 * G * mass / separation)
+        energy = speed**2 / 2 - G * mass / separation
+        spin = pericentre * np.sqrt(2 * (energy + G * mass / pericentre))
+        tangential = spin / separation
         radial = -np.sqrt(max(speed**2 - tangential**2, 0.0))
-        return np.array([self.separation_kpc, 0.0, 0.0]), np.array([radial, tangential, 0.0])
+        return np.array([separation, 0.0, 0.0]), np.array([radial, tangential, 0.0])
 
 
 def _about_x(angle: float) -> Floats:

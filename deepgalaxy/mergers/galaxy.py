@@ -1,17 +1,27 @@
-"""One galaxy in equilibrium: an NFW dark-matter halo with a rotating exponential stellar disc."""
+"""One galaxy in equilibrium: an NFW dark-matter halo with a rotating exponential disc, and maybe a bulge."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import cumulative_trapezoid
 
+from deepgalaxy.errors import InputError
 from deepgalaxy.mergers import G_KPC_KMS2_PER_MSUN as G
-from deepgalaxy.mergers.particles import Particles, accelerations
+from deepgalaxy.mergers import disc, spheroids
+from deepgalaxy.mergers.gravity import accelerations
+from deepgalaxy.mergers.particles import Particles
 
 Floats = NDArray[np.float64]
+
+
+class Softening(NamedTuple):
+    """Plummer-equivalent softening of stars and halo particles, kpc."""
+
+    stars_kpc: float
+    halo_kpc: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,23 +31,35 @@ class Galaxy:
     The defaults make a massive, compact spiral: its crossing time is short enough that two of
     them approach, collide, merge and relax within the paper's 70 steps of 5 Myr.
 
-    halo_scale_kpc: NFW scale radius (Navarro, Frenk & White 1996); halo_cut_kpc: where it ends
+    halo_scale_kpc: NFW scale radius; halo_cut_kpc: of the exponential that ends it
     disc_scale_kpc: exponential scale length; disc_height_kpc: scale height of the sech^2 profile
     toomre_q: stability parameter at 2.5 scale lengths, sets the disc's velocity dispersion
+    bulge_mass: of a Hernquist sphere of scale bulge_scale_kpc; none by default
+
+    Raises
+    ------
+    InputError: a mass or length that is not positive (the bulge's mass: negative)
     """
 
     halo_mass: float = 6e11
     halo_scale_kpc: float = 6.0
-    halo_cut_kpc: float = 40.0
+    halo_cut_kpc: float = 20.0
     disc_mass: float = 5e10
     disc_scale_kpc: float = 2.0
     disc_height_kpc: float = 0.25
     toomre_q: float = 1.3
+    bulge_mass: float = 0.0
+    bulge_scale_kpc: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (value > 0 or (name == "bulge_mass" and value == 0)) or not np.isfinite(value):
+                raise InputError(f"{name} {value} is not positive")
 
     @property
     def mass(self) -> float:
         """Total mass, solar masses."""
-        return self.halo_mass + self.disc_mass
+        return self.halo_mass + self.disc_mass + self.bulge_mass
 
     def scaled(self, mass_ratio: float, size_ratio: float) -> Galaxy:
         """The same galaxy with all masses times `mass_ratio` and all lengths times `size_ratio`."""
@@ -49,109 +71,71 @@ class Galaxy:
             disc_scale_kpc=self.disc_scale_kpc * size_ratio,
             disc_height_kpc=self.disc_height_kpc * size_ratio,
             toomre_q=self.toomre_q,
+            bulge_mass=self.bulge_mass * mass_ratio,
+            bulge_scale_kpc=self.bulge_scale_kpc * size_ratio,
         )
 
-    def sample(self, particles: int, rng: np.random.Generator) -> Particles:
-        """Draw `particles` equal numbers of halo and disc particles at rest around the origin.
+    def softening(self, particles: int) -> Softening:
+        """Softening that suits a galaxy of `particles`: half of 0.98 N^-0.26 scale lengths.
+
+        The N^-0.26 is where the errors of the forces are least (Athanassoula et al. 2000, MNRAS 314,
+        475); half of it, as their optimum is shallow and the inner disc is to be seen. Halo particles
+        are the heavier ones: softened as little as the stars, they would heat the disc.
+        """
+        per_scale = 0.49 * (particles / 2) ** -0.26
+        return Softening(per_scale * self.disc_scale_kpc, per_scale * self.halo_scale_kpc)
+
+    def sample(self, particles: int, rng: np.random.Generator, softening: Softening | None = None) -> Particles:
+        """Draw `particles` at rest around the origin: half of them halo, half stars.
 
         The disc lies in the x-y plane and turns about +z. Its rotation follows from the forces of
         the particles themselves, so that the sampled galaxy, not an idealised one, is in balance.
         """
-        n_disc = particles // 2
-        n_halo = particles - n_disc
-        halo_position, halo_velocity = self._sample_halo(n_halo, rng)
-        disc_position = self._sample_disc_positions(n_disc, rng)
-        cold = Particles(
-            position=np.concatenate([halo_position, disc_position]),
-            velocity=np.concatenate([halo_velocity, np.zeros_like(disc_position)]),
-            mass=np.concatenate([np.full(n_halo, self.halo_mass / n_halo), np.full(n_disc, self.disc_mass / n_disc)]),
-            is_star=np.arange(particles) >= n_halo,
+        softening = softening or self.softening(particles)
+        n_stars = particles // 2
+        n_bulge = round(n_stars * self.bulge_mass / (self.disc_mass + self.bulge_mass))
+        flat = disc.positions(n_stars - n_bulge, self.disc_scale_kpc, self.disc_height_kpc, rng)
+        cold = _particles(flat, np.zeros_like(flat), self.disc_mass, softening.stars_kpc, is_star=True)
+        others = [
+            _particles(
+                *self._spheroid("halo", particles - n_stars, rng), self.halo_mass, softening.halo_kpc, is_star=False
+            )
+        ]
+        if n_bulge:
+            others.append(
+                _particles(*self._spheroid("bulge", n_bulge, rng), self.bulge_mass, softening.stars_kpc, is_star=True)
+            )
+        whole = cold.joined(*others)
+        velocity = whole.velocity.copy()
+        velocity[: len(cold)] = disc.velocities(
+            flat,
+            accelerations(whole)[: len(cold)],
+            self.disc_mass,
+            self.disc_scale_kpc,
+            self.disc_height_kpc,
+            self.toomre_q,
+            rng,
         )
-        velocity = cold.velocity.copy()
-        velocity[cold.is_star] = self._disc_velocities(cold, rng)
-        return cold.with_phase_space(cold.position, velocity).at_rest()
+        return whole.with_phase_space(whole.position, velocity).at_rest()
 
-    def _sample_halo(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Positions (kpc) from the NFW profile up to its cut, velocities (km/s) from the Jeans equation.
+    def _spheroid(self, component: spheroids.Component, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Positions (kpc) and velocities (km/s) of halo or bulge.
 
-        The dispersion is that of an isotropic halo in the potential of halo and disc together
-        (Hernquist 1993). Distribution functions of the bare, endless profile are no way round: cut
-        off, they gave a halo with 0.8 of the kinetic energy that it needs, and without its disc.
+        In the shape's own units a galaxy and its scaled copies are the same, and its distribution
+        function is built once; rounding keeps their last bits from telling them apart.
         """
-        radius = np.geomspace(1e-3, 1.0, 2000) * self.halo_cut_kpc
-        halo = _nfw_mass(radius / self.halo_scale_kpc)
-        halo *= self.halo_mass / halo[-1]
-        x = radius / self.disc_scale_kpc
-        enclosed = halo + self.disc_mass * (1 - (1 + x) * np.exp(-x))  # the disc as if it were spherical
-        density = np.gradient(halo, radius) / radius**2
-        inward = G * enclosed / radius**2
-        sigma = np.sqrt(_integral_outwards(density * inward, radius) / density)
-        escape = np.sqrt(2 * (_integral_outwards(inward, radius) + G * enclosed[-1] / radius[-1]))
-        r = np.interp(rng.random(n), halo / halo[-1], radius)
-        velocity = rng.normal(size=(n, 3)) * np.interp(r, radius, sigma)[:, None]
-        bound = 0.95 * np.interp(r, radius, escape)
-        speed = np.linalg.norm(velocity, axis=1)
-        velocity *= np.minimum(1.0, bound / speed)[:, None]
-        return r[:, None] * _directions(n, rng), velocity
-
-    def _sample_disc_positions(self, n: int, rng: np.random.Generator) -> Floats:
-        """Exponential in radius (a gamma deviate of shape 2), sech^2 in height."""
-        radius = rng.gamma(2.0, self.disc_scale_kpc, n)
-        phi = rng.uniform(0, 2 * np.pi, n)
-        height = self.disc_height_kpc * np.arctanh(rng.uniform(-0.999, 0.999, n))
-        return np.stack([radius * np.cos(phi), radius * np.sin(phi), height], axis=1)
-
-    def _disc_velocities(self, cold: Particles, rng: np.random.Generator) -> Floats:
-        """Near-circular orbits with the dispersions of Hernquist (1993), epicyclic approximation."""
-        x, y, _ = cold.position[cold.is_star].T
-        radius = np.hypot(x, y)
-        a_x, a_y, _ = accelerations(cold)[cold.is_star].T
-        inward = -(a_x * x + a_y * y) / radius
-        knots, circular = _smooth_curve(radius, np.sqrt(np.clip(inward * radius, 0, None)))
-        omega = circular / knots
-        kappa = np.sqrt(np.clip(2 * omega / knots * np.gradient(knots * circular, knots), 1e-12, None))
-        surface = self.disc_mass / (2 * np.pi * self.disc_scale_kpc**2) * np.exp(-knots / self.disc_scale_kpc)
-        at = np.argmin(np.abs(knots - 2.5 * self.disc_scale_kpc))
-        sigma_r = self.toomre_q * 3.36 * G * surface[at] / kappa[at]
-        sigma_r = sigma_r * np.exp(-(knots - knots[at]) / (2 * self.disc_scale_kpc))
-        sigma_r = np.minimum(sigma_r, 0.6 * circular)
-        ratio = np.clip(kappa**2 / (4 * omega**2), 0.25, 1.0)
-        drift = circular**2 + sigma_r**2 * (1 - ratio - 2 * knots / self.disc_scale_kpc)
-        sigma_z = np.sqrt(np.pi * G * surface * self.disc_height_kpc)
-
-        def at_stars(curve: Floats) -> Floats:
-            return np.interp(radius, knots, curve)
-
-        v_r = rng.normal(0, at_stars(sigma_r))
-        v_phi = rng.normal(at_stars(np.sqrt(np.clip(drift, 0, None))), at_stars(sigma_r * np.sqrt(ratio)))
-        v_z = rng.normal(0, at_stars(sigma_z))
-        return np.stack([(v_r * x - v_phi * y) / radius, (v_r * y + v_phi * x) / radius, v_z], axis=1)
+        shape = spheroids.Shape(
+            halo_cut=round(self.halo_cut_kpc / self.halo_scale_kpc, 9),
+            disc_mass=round(self.disc_mass / self.halo_mass, 9),
+            disc_scale=round(self.disc_scale_kpc / self.halo_scale_kpc, 9),
+            bulge_mass=round(self.bulge_mass / self.halo_mass, 9),
+            bulge_scale=round(self.bulge_scale_kpc / self.halo_scale_kpc, 9),
+        )
+        position, velocity = spheroids.sample(component, shape, n, rng)
+        return position * self.halo_scale_kpc, velocity * np.sqrt(G * self.halo_mass / self.halo_scale_kpc)
 
 
-def _nfw_mass(x: Floats) -> Floats:
-    """Mass within x scale radii, in units of 4 pi rho_0 a^3 (Navarro, Frenk & White 1996)."""
-    mass: Floats = np.log1p(x) - x / (1 + x)
-    return mass
-
-
-def _integral_outwards(values: Floats, radius: Floats) -> Floats:
-    """Integral of `values` from each radius to the last."""
-    inwards: Floats = cumulative_trapezoid(values[::-1], -radius[::-1], initial=0)[::-1]
-    return inwards
-
-
-def _directions(n: int, rng: np.random.Generator) -> Floats:
-    """Unit vectors, evenly over the sphere, (n, 3)."""
-    vectors = rng.normal(size=(n, 3))
-    unit: Floats = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
-
-
-def _smooth_curve(radius: Floats, value: Floats, knots: int = 24) -> tuple[Floats, Floats]:
-    """Medians of `value` in bins of equal occupation: shot noise must not enter the rotation curve."""
-    order = np.argsort(radius)
-    bins = np.array_split(order, min(knots, max(2, len(order) // 20)))
-    return (
-        np.array([np.median(radius[b]) for b in bins]),
-        np.array([np.median(value[b]) for b in bins]),
-    )
+def _particles(position: Floats, velocity: Floats, mass: float, softening_kpc: float, *, is_star: bool) -> Particles:
+    """A component of total `mass` as particles of equal mass."""
+    n = len(position)
+    return Particles(position, velocity, np.full(n, mass / n), np.full(n, is_star), np.full(n, softening_kpc))
