@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 
-FIELD_OF_VIEW_KPC = 90.0
+FIELD_OF_VIEW_KPC = 100.0
 FAINTEST, BRIGHTEST = 1e6, 3e9
 """Surface densities at black and white, solar masses per kpc^2: fixed, so that images compare over time."""
 
