@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from deepgalaxy.data.batches import BatchPlan, split
 from deepgalaxy.data.layout import read_catalogue
-from deepgalaxy.data.pipeline import batches
+from deepgalaxy.data.pipeline import Batches
 from deepgalaxy.engine import compute_dtypes
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import predictor
@@ -33,7 +33,7 @@ class Workload:
     """
 
     model: tf.keras.Model
-    batches: tf.data.Dataset
+    batches: Batches
     input_shape: tuple[int, ...]
     gradient_bytes: int
     _function: Any
@@ -84,14 +84,14 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
     examples = training if spec.mode is Mode.TRAIN else validation
     if int(examples.label.max()) >= spec.classes:
         raise InputError(f"{spec.data} holds class {examples.label.max()}, the model has {spec.classes} classes")
-    plan = BatchPlan(len(examples), spec.batch_size, spec.workers, spec.seed)
+    plan = BatchPlan(len(examples), spec.batch_size, spec.workers, spec.seed, drop_remainder=True)
     model = classifier(spec.backbone, spec.resolution, spec.classes)
     ranks.broadcast(model.variables)
     images = tf.TensorSpec((spec.batch_size, spec.resolution, spec.resolution, 1), tf.float32)
     labels = tf.TensorSpec((spec.batch_size,), tf.int64)
     common = {
         "model": model,
-        "batches": batches(catalogue, examples, plan, ranks.rank),
+        "batches": Batches(catalogue, examples, plan, ranks.rank),
         "input_shape": tuple(images.shape),
     }
     if spec.mode is Mode.INFER:

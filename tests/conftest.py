@@ -29,7 +29,9 @@ def write_data(path: Path, resolution: int = RESOLUTION, groups: tuple[str, ...]
     rng = np.random.default_rng(0)
     with atomic_file(path) as file:
         for group in groups:
-            for dataset in add_simulation(file, group, 14, 5.0 * np.arange(SNAPSHOTS), resolution, {"seed": 0}):
+            for dataset in add_simulation(
+                file, group, 14, 5.0 * np.arange(SNAPSHOTS), (resolution, "float32"), {"seed": 0}
+            ):
                 dataset[...] = rng.random(dataset.shape, dtype=np.float32)
     return path
 

@@ -69,8 +69,8 @@ def read_catalogue(path: Path) -> Catalogue:
 
     Raises
     ------
-    InputError: missing, truncated or foreign file; names outside the layout; a camera without
-        its times; several resolutions; times not in order
+    InputError: missing, truncated or foreign file; names outside the layout; a camera that is missing
+        or has no times; several resolutions; times not in order
     """
     sequences = []
     shapes: dict[tuple[int, ...], str] = {}
@@ -94,10 +94,26 @@ def read_catalogue(path: Path) -> Catalogue:
                 )
     if not sequences:
         raise InputError(f"{path}: no images_camera_NN in any group")
+    _check_cameras(path, sequences)
     if len(shapes) > 1:
         (a, first), (b, second), *_ = shapes.items()
         raise InputError(f"{path}: mixed resolutions: {first} is {a[0]} pixels, {second} is {b[0]}")
     return Catalogue(path, next(iter(shapes))[0], dtype, sequences)
+
+
+def _check_cameras(path: Path, sequences: list[Sequence]) -> None:
+    """Every group must have the same cameras, without a gap."""
+    expected = range(max(s.camera for s in sequences) + 1)
+    found: dict[str, set[int]] = {}
+    for s in sequences:
+        found.setdefault(s.group, set()).add(s.camera)
+    for group, cameras in found.items():
+        missing = [f"{camera:02d}" for camera in expected if camera not in cameras]
+        if missing:
+            raise InputError(
+                f"{path}: group {group} lacks images_camera_{', '.join(missing)}; the file has cameras up to "
+                f"{expected[-1]:02d}"
+            )
 
 
 def _classes(path: Path, group: h5py.Group, name: str, length: int) -> NDArray[np.int64]:
@@ -112,6 +128,8 @@ def _classes(path: Path, group: h5py.Group, name: str, length: int) -> NDArray[n
     if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
         raise InputError(f"{where} is not finite and increasing")
     classes: NDArray[np.int64] = np.rint((times - times[0]) / CLASS_INTERVAL_MYR).astype(np.int64)
+    if np.any(np.diff(classes) == 0):
+        raise InputError(f"{where} has two images within one class of {CLASS_INTERVAL_MYR:g} Myr")
     return classes
 
 

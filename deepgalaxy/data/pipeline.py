@@ -1,64 +1,88 @@
-"""The input pipeline: HDF5 -> batches of (images, labels), read while the previous step computes."""
+"""The input pipeline: HDF5 -> batches of images, labels and weights, read while the previous step computes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-import h5py
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from deepgalaxy.data.augment import Augmentation
 from deepgalaxy.data.batches import BatchPlan, Examples
 from deepgalaxy.data.layout import Catalogue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from deepgalaxy.data.reader import Reader
+from deepgalaxy.errors import InputError
 
 PREFETCHED_BATCHES = 2
 
+STREAMS_PER_STEP = 16
+"""Random streams that a step of a rank may draw from."""
 
-def batches(
-    catalogue: Catalogue, examples: Examples, plan: BatchPlan, rank: int, first_step: int = 0
-) -> tf.data.Dataset:
-    """Batches of `rank` from `first_step` on, without end.
+
+class Batches:
+    """Batches of one rank from `first_step` on, without end; `dataset` is the same for Keras.
 
     Yields
     ------
-    images (B, H, W, 1) float32 in [0, 1] and labels (B,) int64
+    images (B, H, H, 1) float32 in [0, 1], labels (B,) int64, weights (B,) float32, see `batches.Batch`
+
+    Raises
+    ------
+    InputError: from the iterator, an image that can't be read or is not finite; says which
     """
-    read = _reader(catalogue, examples)
-    shape = (plan.batch_size, catalogue.resolution, catalogue.resolution, 1)
 
-    def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(
-            lambda s: read(plan.indices(int(s), rank)), [step], (tf.float32, tf.int64), stateful=False
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        examples: Examples,
+        plan: BatchPlan,
+        rank: int,
+        first_step: int = 0,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self._reader = Reader(catalogue, examples)
+        self._labels = examples.label
+        self._plan, self._rank = plan, rank
+        self._failure: InputError | None = None
+        shape = (plan.batch_size, catalogue.resolution, catalogue.resolution, 1)
+
+        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            images, labels, weights = tf.numpy_function(
+                self._load, [step], (tf.float32, tf.int64, tf.float32), stateful=False
+            )
+            images = tf.ensure_shape(images, shape)
+            if augmentation:
+                stream = (step * plan.workers + rank) * STREAMS_PER_STEP
+                images = augmentation.apply(images, tf.stack([tf.constant(plan.seed, tf.int64), stream]))
+            return images, tf.ensure_shape(labels, shape[:1]), tf.ensure_shape(weights, shape[:1])
+
+        options = tf.data.Options()
+        options.autotune.enabled = False  # one reader and two batches ahead: no tuning thread beside the ranks
+        options.threading.private_threadpool_size = 1
+        self.dataset = (
+            tf.data.Dataset.counter(first_step)
+            .map(load, num_parallel_calls=1, deterministic=True)
+            .prefetch(PREFETCHED_BATCHES)
+            .with_options(options)
         )
-        return tf.ensure_shape(images, shape), tf.ensure_shape(labels, shape[:1])
 
-    options = tf.data.Options()
-    options.autotune.enabled = False  # one reader and two batches ahead: no tuning thread beside the ranks
-    options.threading.private_threadpool_size = 1
-    return (
-        tf.data.Dataset.counter(first_step)
-        .map(load, num_parallel_calls=1, deterministic=True)
-        .prefetch(PREFETCHED_BATCHES)
-        .with_options(options)
-    )
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        batches = iter(self.dataset)
+        while True:
+            try:
+                batch = next(batches)
+            except tf.errors.OpError:
+                if self._failure is None:
+                    raise
+                raise self._failure from None
+            yield batch
 
-
-def _reader(
-    catalogue: Catalogue, examples: Examples
-) -> Callable[[NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """A function that reads chosen examples; the file stays open, no more than a batch is in memory."""
-    file = h5py.File(catalogue.path, "r")
-    datasets = [file[s.dataset] for s in catalogue.sequences]
-    scale = 1.0 / 255.0 if catalogue.dtype == np.uint8 else 1.0
-
-    def read(chosen: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        images = np.empty((len(chosen), catalogue.resolution, catalogue.resolution, 1), np.float32)
-        for row, i in enumerate(chosen):
-            images[row] = datasets[examples.sequence[i]][examples.frame[i]]
-        return images * np.float32(scale) if scale != 1.0 else images, examples.label[chosen]
-
-    return read
+    def _load(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+        batch = self._plan.batch(int(step), self._rank)
+        try:
+            images = self._reader.read(batch.indices)
+        except InputError as failure:
+            self._failure = failure  # TensorFlow would pass on its text alone
+            raise
+        return images, self._labels[batch.indices], batch.weights

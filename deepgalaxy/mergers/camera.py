@@ -87,9 +87,16 @@ def as_uint8(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _gaussian(size: int, sigma: float) -> NDArray[np.float32]:
-    """Transform of a normalised Gaussian of standard deviation `sigma` pixels, on rfft2's grid."""
-    along = np.exp(-2 * (np.pi * sigma * np.fft.fftfreq(size)) ** 2)
-    across = np.exp(-2 * (np.pi * sigma * np.fft.rfftfreq(size)) ** 2)
+    """Transform of a Gaussian of standard deviation `sigma` pixels, on rfft2's grid.
+
+    Of the Gaussian as pixels hold it, normalised: the transform of the continuous one would ring
+    where it is narrower than a pixel.
+    """
+    offset = np.minimum(np.arange(size), size - np.arange(size))
+    kernel = np.exp(-0.5 * (offset / sigma) ** 2)
+    kernel /= kernel.sum()
+    across = np.real(np.fft.rfft(kernel))  # even, so real
+    along = np.real(np.fft.fft(kernel))
     product: NDArray[np.float32] = np.outer(along, across).astype(np.float32)
     return product
 

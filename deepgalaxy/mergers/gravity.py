@@ -78,6 +78,6 @@ def _options(particles: Particles) -> dict[str, Any]:
         "G": G,
         "parallel": True,
         "quadrupole": True,
-        "group_size": 16,
+        "group_size": 8,
         "method": "bruteforce" if len(particles) <= DIRECT_SUM_UP_TO else "tree",
     }

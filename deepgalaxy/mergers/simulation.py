@@ -19,8 +19,8 @@ from deepgalaxy.mergers.encounter import SNAPSHOT_INTERVAL_MYR, Encounter
 from deepgalaxy.mergers.gravity import energy
 from deepgalaxy.mergers.particles import Particles
 
-CHECKED_EVERY = 5
-"""Snapshots between looks at the conserved quantities; the closest pass lasts longer."""
+CHECKED_EVERY = 10
+"""Snapshots between looks at the conserved quantities; the first close pass is near snapshot 20."""
 
 
 class Simulation(NamedTuple):
