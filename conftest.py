@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--batch-size", default="8", help="images per worker and step (8)")
     add("--precision", default="fp32", help="fp32, bf16 (fp32)")
     add("--engine", default="tensorflow", help="tensorflow, itex (tensorflow)")
-    add("--mode", default="train,infer", help="train, infer (both)")
+    add("--mode", default="train,infer,load", help="train, infer, load (all three)")
     add("--site", default="local", help="name in jobs/sites, or a file (local)")
     add("--launcher", help="mpirun or horovodrun, instead of the site's")
     add("--baseline", type=int, help="worker count that efficiency is relative to (4, or 1 where 4 can't be had)")

@@ -22,6 +22,7 @@ from bench.campaign.site import Launcher, Site, load_site
 from bench.store.results import Results
 from deepgalaxy.data.layout import read_catalogue
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.networks.catalogue import NO_BACKBONE
 from deepgalaxy.spec import Engine, Mode, Outcome, Precision, RunRecord, RunSpec
 
 DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"
@@ -30,6 +31,9 @@ EXTRA_INFO = (
     *("efficiency", "efficiency_low", "efficiency_high", "baseline_workers", "workers"),
     *("peak_rss_bytes", "total_peak_rss_bytes", "provenance", "oversubscribed", "site", "launcher"),
 )
+BATCHES_PER_STEP = 32
+"""A batch loads in a fraction of the time of a step that computes: so many more are measured."""
+
 QUESTION = "What does `pytest bench/` measure on this machine?"
 
 
@@ -100,18 +104,16 @@ class Benchmarks:
             "engine": [_one_of("--engine", e, [x.value for x in Engine]) for e in options.engine.split(",")],
             "workers": sorted({baseline, *workers}),
         }
-        specs = [
-            make_spec(
-                site,
-                data,
-                steps=options.steps,
-                learning_rate=1.0,
-                oversubscribe=options.oversubscribe and values[-1] > site.slots,
-                **dict(zip(axes, values, strict=True)),
-            )
-            for values in itertools.product(*axes.values())
-        ]
-        return cls(site, specs, baseline, results, data, frozenset(workers))
+        specs: dict[str, RunSpec] = {}
+        for values in itertools.product(*axes.values()):
+            fields = dict(zip(axes, values, strict=True)) | {"steps": options.steps, "learning_rate": 1.0}
+            if fields["mode"] == Mode.LOAD.value:
+                fields |= {"backbone": NO_BACKBONE, "precision": "fp32", "engine": "tensorflow"}
+                fields["steps"] *= BATCHES_PER_STEP
+            fields["oversubscribe"] = options.oversubscribe and fields["workers"] > site.slots
+            spec = make_spec(site, data, **fields)
+            specs.setdefault(spec.key, spec)
+        return cls(site, list(specs.values()), baseline, results, data, frozenset(workers))
 
     def points(self, mode: Mode) -> list[RunSpec]:
         """The points of one mode, baselines first; a baseline that nothing will be compared to is left out."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.networks.catalogue import BACKBONES, CLASSES
+from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
 
 SCHEMA_VERSION = 1
 
@@ -26,10 +26,11 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 class Mode(str, Enum):
-    """What a run does with its images."""
+    """What a run does with its images; `load` only asks for them, and has no network."""
 
     TRAIN = "train"
     INFER = "infer"
+    LOAD = "load"
 
 
 class Precision(str, Enum):
@@ -121,10 +122,15 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         if self.schema != SCHEMA_VERSION:
             raise InputError(f"schema {self.schema} of this run is not {SCHEMA_VERSION}, which this version reads")
-        if self.backbone not in BACKBONES:
-            raise InputError(near_names("backbone", self.backbone, BACKBONES))
-        smallest = BACKBONES[self.backbone].min_resolution
-        _at_least("resolution", self.resolution, smallest, f" for {self.backbone}")
+        if (self.mode is Mode.LOAD) != (self.backbone == NO_BACKBONE):
+            raise InputError(
+                f"backbone {self.backbone!r} with mode {self.mode.value}: {NO_BACKBONE!r} is for load alone"
+            )
+        if self.mode is not Mode.LOAD:
+            if self.backbone not in BACKBONES:
+                raise InputError(near_names("backbone", self.backbone, BACKBONES))
+            smallest = BACKBONES[self.backbone].min_resolution
+            _at_least("resolution", self.resolution, smallest, f" for {self.backbone}")
         for field in ("batch_size", "workers", "workers_per_node", "cores_per_worker", "steps"):
             _at_least(field, getattr(self, field), 1)
         _at_least("classes", self.classes, 2)
@@ -182,6 +188,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     being known; `data_wait_s[i]` the part of it spent waiting for the batch.
     `warmup_step_time_s` holds the steps before, tracing included. `phase_time_s` splits the time
     from start of the process to the end. `loss` has one value a step, warm-up included (training).
+    `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading).
     """
 
     rank: int
@@ -203,6 +210,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     gradient_bytes: int
     checks: dict[str, str]
     environment: dict[str, str]
+    plain_read_time_s: list[float] = []
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,8 +110,6 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
     tf = load_tensorflow(spec.engine, threads=len(cpus) if tuned else None)
     set_precision(tf, spec.precision)
     tf.keras.utils.set_random_seed(spec.seed)
-    from deepgalaxy.workload import prepare  # imports TensorFlow, so only after it is set up
-
     journal.phase("import")
     ranks = _connected(spec, announced_rank)
     if (ranks.size, ranks.rank) != (spec.workers, announced_rank):
@@ -119,12 +117,7 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
             f"rank {announced_rank} of {spec.workers} was asked for, {ranks.rank} of {ranks.size} started"
         )
     journal.phase("connect")
-    work = prepare(spec, ranks)
-    journal.phase("build")
-    work.trace()
-    checks = _checks(spec, work)
-    journal.phase("trace")
-    measured = _measure(spec, work, journal, ranks.wait_for_all)
+    measured = (_load if spec.mode is Mode.LOAD else _compute)(spec, ranks, journal)
     journal.phase("measure")
     switches = psutil.Process().num_ctx_switches()
     ranks.wait_for_all()
@@ -140,9 +133,6 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         pss_bytes=journal.memory[-1].pss_bytes,
         voluntary_context_switches=switches.voluntary,
         involuntary_context_switches=switches.involuntary,
-        parameters=work.parameters,
-        gradient_bytes=work.gradient_bytes,
-        checks={**checks, "ranks": str(ranks.size), "transport": ranks.transport},
         environment=probe.settings(),
         **measured,
     )
@@ -159,6 +149,40 @@ def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
     from deepgalaxy.training.distributed import connect
 
     return connect(yielding=spec.runtime is Runtime.TUNED)
+
+
+def _load(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """Ask for batches and do nothing with them."""
+    from deepgalaxy.loading import measure_loading  # imports TensorFlow, so only after it is set up
+
+    piped, plain, warmup = measure_loading(spec, ranks.rank, journal.step, ranks.wait_for_all)
+    return {
+        "step_time_s": piped,
+        "data_wait_s": piped,
+        "warmup_step_time_s": warmup,
+        "plain_read_time_s": plain,
+        "loss": [],
+        "parameters": 0,
+        "gradient_bytes": 0,
+        "checks": {"ranks": str(ranks.size), "transport": ranks.transport},
+    }
+
+
+def _compute(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """Build, trace, check and measure training or inference."""
+    from deepgalaxy.workload import prepare  # imports TensorFlow, so only after it is set up
+
+    work = prepare(spec, ranks)
+    journal.phase("build")
+    work.trace()
+    checks = _checks(spec, work)
+    journal.phase("trace")
+    return {
+        **_measure(spec, work, journal, ranks.wait_for_all),
+        "parameters": work.parameters,
+        "gradient_bytes": work.gradient_bytes,
+        "checks": {**checks, "ranks": str(ranks.size), "transport": ranks.transport},
+    }
 
 
 def _measure(

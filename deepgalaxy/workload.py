@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from deepgalaxy.data.batches import BatchPlan, split
-from deepgalaxy.data.layout import read_catalogue
 from deepgalaxy.data.pipeline import Batches
 from deepgalaxy.engine import compute_dtypes
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import predictor
+from deepgalaxy.loading import checked_catalogue
 from deepgalaxy.networks.classifier import classifier
 from deepgalaxy.spec import Engine, Mode, RunSpec, Runtime
 from deepgalaxy.training.step import optimizer, train_step
@@ -77,9 +76,7 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
     ------
     InputError: a data file that is missing, damaged, of another resolution or too small
     """
-    catalogue = read_catalogue(Path(spec.data))
-    if catalogue.resolution != spec.resolution:
-        raise InputError(f"{spec.data} holds images of {catalogue.resolution} pixels, {spec.resolution} were asked for")
+    catalogue = checked_catalogue(spec)
     training, validation = split(catalogue, spec.seed)
     examples = training if spec.mode is Mode.TRAIN else validation
     if int(examples.label.max()) >= spec.classes:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis import bootstrap
+from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
 from deepgalaxy.spec import Outcome, RunRecord
@@ -19,12 +20,18 @@ CURVE = [
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
 
+LOADING_BLOCK = 32
+"""Batches between which the pipeline and plain reads take turns, see `deepgalaxy.loading`."""
+
 MEASURED_COLUMNS = [
     "throughput_images_per_s",
     "throughput_low",
     "throughput_high",
     "step_time_s",
     "data_wait_share",
+    "plain_read_ratio",
+    "plain_read_ratio_low",
+    "plain_read_ratio_high",
     "peak_rss_bytes",
     "total_peak_rss_bytes",
     "total_pss_bytes",
@@ -90,6 +97,17 @@ def baseline_for(workers: Sequence[int], slots: int, asked: int | None = None) -
     return asked or (4 if slots >= 4 and min(workers) >= 4 else 1)
 
 
+def _against_plain_reads(good: Sequence[RunRecord], rng: np.random.Generator) -> tuple[float, float, float]:
+    """Throughput of the pipeline over that of plain reads, of all ranks; NaN for runs that do not compare them."""
+    pairs = [
+        (np.array(rank.step_time_s), np.array(rank.plain_read_time_s))
+        for record in good
+        for rank in record.ranks
+        if rank.plain_read_time_s
+    ]
+    return time_ratio(pairs, LOADING_BLOCK, rng) if pairs else (np.nan, np.nan, np.nan)
+
+
 def _point(record: RunRecord) -> tuple[object, ...]:
     spec = record.spec
     return (*curve(record).values(), spec.workers, spec.oversubscribe or record.oversubscribed)
@@ -138,12 +156,14 @@ def _row(
     low, high = bootstrap.interval(draws)
     waits = sum(sum(rank.data_wait_s) for record in good for rank in record.ranks)
     times = sum(sum(rank.step_time_s) for record in good for rank in record.ranks)
+    ratio = _against_plain_reads(good, rng)
     figures = {
         "throughput_images_per_s": images / seconds,
         "throughput_low": low,
         "throughput_high": high,
         "step_time_s": seconds,
         "data_wait_share": waits / times,
+        **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),
         "total_peak_rss_bytes": max(sum(rank.peak_rss_bytes for rank in record.ranks) for record in good),
         "total_pss_bytes": max(sum(rank.pss_bytes for rank in record.ranks) for record in good),

@@ -24,7 +24,7 @@ class DataRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     mergers: tuple[str, ...] = ("s_1_m_1", "s_0.75_m_0.5")
     particles: int = 4000
-    time_step_myr: float = 0.5
+    time_step_myr: float | None = None
     seed: int = 0
     file: str = ""
 
@@ -59,7 +59,8 @@ def simulate(request: DataRequest, resolutions: Sequence[int], folder: Path) -> 
     """Run `deepgalaxy simulate` in a process of its own; its progress goes to this one's terminal."""
     command = [sys.executable, "-m", "deepgalaxy.cli", "simulate", "--out", str(folder)]
     command += ["--mergers", *request.mergers, "--particles", str(request.particles)]
-    command += ["--time-step", str(request.time_step_myr), "--seed", str(request.seed)]
+    command += ["--seed", str(request.seed)]
+    command += ["--time-step", str(request.time_step_myr)] if request.time_step_myr else []
     command += ["--resolution", *map(str, resolutions)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=REPOSITORY, check=False)
     if done.returncode:

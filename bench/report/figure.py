@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bench.analysis.scaling import CURVE
 from bench.store.results import write_atomically
+from deepgalaxy.networks.catalogue import NO_BACKBONE
 
 matplotlib.use("Agg")
 
@@ -102,10 +103,14 @@ def _panel(axis: Axes, curve: dict[str, object], points: pd.DataFrame) -> None:
     right.set_ylabel("throughput [images/s]", color=THROUGHPUT)
     right.tick_params(axis="y", colors=THROUGHPUT)
     axis.set_title(
-        f"{curve['mode']} {curve['backbone']} {curve['resolution']}², batch {curve['batch_size']}, "
-        f"{curve['precision']}, {curve['engine']}",
+        f"{_what(curve)} {curve['resolution']}², batch {curve['batch_size']}, {curve['precision']}, {curve['engine']}",
         fontsize=9.5,
     )
+
+
+def _what(curve: dict[str, object]) -> str:
+    """Mode and network of a curve; loading has none."""
+    return str(curve["mode"]) if curve["backbone"] == NO_BACKBONE else f"{curve['mode']} {curve['backbone']}"
 
 
 def _if(points: pd.DataFrame, label: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.store.results import write_atomically
+from deepgalaxy.spec import Mode
 
 GIB = 2**30
 
@@ -36,13 +37,16 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "step [s]": _number(row["step_time_s"], ".3f"),
             "speedup": _with_interval(row, "speedup", "speedup", ".2f"),
             "efficiency": _with_interval(row, "efficiency", "efficiency", ".2f"),
+            "data wait": "-" if row["mode"] == Mode.LOAD.value else _number(row["data_wait_share"], ".1%"),
+            "/ plain reads": _with_interval(row, "plain_read_ratio", "plain_read_ratio", ".2f"),
             "peak RSS/rank [GiB]": _number(row["peak_rss_bytes"] / GIB, ".2f"),
             "provenance": row["provenance"],
             "outcome": row["outcome"],
         }
         for row in table.to_dict("records")
     ]
-    return pd.DataFrame(rows)
+    shown = pd.DataFrame(rows)
+    return shown.loc[:, (shown != "-").any()]
 
 
 def notes(table: pd.DataFrame) -> str:

@@ -8,7 +8,9 @@ first, in steps of 5 Myr.
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from deepgalaxy.errors import InputError
@@ -141,9 +144,13 @@ def atomic_file(path: Path) -> Iterator[h5py.File]:
     ------
     InputError: its folder can't be written
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    prefix = f".{path.name}.partial-{platform.node()}-"
+    partial = path.with_name(f"{prefix}{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by processes that were killed
+            if not psutil.pid_exists(int(left.name[len(prefix) :])):
+                left.unlink(missing_ok=True)
         with h5py.File(partial, "w") as file:
             yield file
         partial.replace(path)

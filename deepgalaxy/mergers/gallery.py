@@ -22,12 +22,10 @@ def draw(simulations: Sequence[Simulation], names: Sequence[str], path: Path) ->
     ------
     InputError: `path` can't be written
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = [c for c in CLASSES if c < len(simulations[0].times_myr)]
     figure = Figure(figsize=(1.5 * len(columns), 1.5 * len(simulations)), dpi=120)
-    FigureCanvasAgg(figure)
     grid = figure.subplots(len(simulations), len(columns), squeeze=False, gridspec_kw={"wspace": 0.03, "hspace": 0.03})
     for row, (name, stars) in enumerate(zip(names, simulations, strict=True)):
         for axes, number in zip(grid[row], columns, strict=True):

@@ -8,6 +8,10 @@ CLASSES = 71
 """Dynamical-time classes 0 (furthest apart) to 70 (merged), paper section II.A."""
 
 
+NO_BACKBONE = "none"
+"""Of runs that only load images."""
+
+
 class Backbone(NamedTuple):
     """A convolutional encoder of `keras.applications`.
 
