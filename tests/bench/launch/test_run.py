@@ -9,9 +9,12 @@ import msgspec
 import psutil
 import pytest
 
+from bench.analysis.scaling import scaling_table
 from bench.campaign.site import Launcher, load_site
 from bench.launch.run import Limits, run_point
-from deepgalaxy.spec import Outcome, Precision
+from deepgalaxy.networks.catalogue import NO_BACKBONE
+from deepgalaxy.spec import Mode, Outcome, Precision
+from tests.conftest import SNAPSHOTS, write_data
 
 SITE = msgspec.structs.replace(load_site("local"), name="test")
 
@@ -50,6 +53,30 @@ def test_two_ranks_train_and_leave_their_records(run, launcher):
     if SITE.slots >= 2:
         assert not record.oversubscribed
         assert len(first.cpus) == SITE.cores_per_worker
+
+
+def test_loading_times_the_pipeline_and_plain_reads_of_the_same_batches(run):
+    record = run(mode=Mode.LOAD, backbone=NO_BACKBONE, workers=2, steps=40)
+    assert record.outcome is Outcome.OK, record.reason
+    for rank in record.ranks:
+        assert len(rank.step_time_s) == len(rank.plain_read_time_s) == 40
+        assert min(rank.plain_read_time_s) > 0
+    row = scaling_table([record], 2).iloc[0]
+    assert row["plain_read_ratio_low"] <= row["plain_read_ratio"] <= row["plain_read_ratio_high"]
+
+
+def test_memory_of_an_epoch_does_not_grow_with_the_file(run, tmp_path):
+    peaks, sizes = [], []
+    for groups in (("s_1_m_1",), tuple(f"s_1_m_{i}" for i in range(1, 13))):
+        path = write_data(tmp_path / f"{len(groups)}.hdf5", resolution=128, groups=groups)
+        images = 14 * SNAPSHOTS * len(groups)
+        # An epoch of the large file on two ranks; as many batches, so several epochs, of the small one.
+        record = run(mode=Mode.LOAD, backbone=NO_BACKBONE, resolution=128, data=str(path), workers=2, steps=200)
+        assert record.outcome is Outcome.OK, record.reason
+        peaks.append(max(rank.peak_rss_bytes for rank in record.ranks))
+        sizes.append(images * 128**2 * 4)
+    assert sizes[1] - sizes[0] > 100e6
+    assert peaks[1] - peaks[0] < 0.1 * (sizes[1] - sizes[0])
 
 
 def test_prediction_runs_in_bf16_when_that_was_asked(run):
