@@ -25,12 +25,17 @@ def data_file(tmp_path_factory) -> Path:
     return write_data(tmp_path_factory.mktemp("data") / "mergers_32.hdf5")
 
 
-def write_data(path: Path, resolution: int = RESOLUTION, groups: tuple[str, ...] = ("s_1_m_1", "s_0.5_m_0.25")) -> Path:
+def write_data(
+    path: Path,
+    resolution: int = RESOLUTION,
+    groups: tuple[str, ...] = ("s_1_m_1", "s_0.5_m_0.25"),
+    snapshots: int = SNAPSHOTS,
+) -> Path:
     rng = np.random.default_rng(0)
     with atomic_file(path) as file:
         for group in groups:
             for dataset in add_simulation(
-                file, group, 14, 5.0 * np.arange(SNAPSHOTS), (resolution, "float32"), {"seed": 0}
+                file, group, 14, 5.0 * np.arange(snapshots), (resolution, "float32"), {"seed": 0}
             ):
                 dataset[...] = rng.random(dataset.shape, dtype=np.float32)
     return path
