@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         shares[name] = share
         progress.update(sum(shares.values()), f"mergers  {name} {share:.0%}")
 
-    pool.perform_all(tasks, workers, report)
+    timings = pool.perform_all(tasks, workers, report)
     paths = dataset.finish(tasks, arguments.out, arguments.resolution)
     took = time.monotonic() - began
     files = {e.group_name: arguments.out / "simulations" / f"{e.group_name}.hdf5" for e in encounters}
@@ -103,7 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
         f"{len(encounters) - len(tasks)} were there; largest energy error {errors[worst]:.1e} ({worst})"
     )
     if arguments.json:
-        print(json.dumps({"files": [str(p) for p in paths], "time_s": took, "energy_error": errors}))
+        files_made = [str(path) for path in paths]
+        tasks_took = [timing._asdict() for timing in timings]
+        print(json.dumps({"files": files_made, "time_s": took, "energy_error": errors, "tasks": tasks_took}))
     else:
         print(*paths, sep="\n")
     return 0

@@ -7,6 +7,7 @@ images wait in `.parts/` until all are there, and what is there is not made agai
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,15 @@ class Task(NamedTuple):
         return self.folder / ".parts" / str(resolution) / f"{self.name}.hdf5"
 
 
+class Timing(NamedTuple):
+    """What a task took, seconds, and how many images it rendered. Compiling counts to a process's first simulation."""
+
+    name: str
+    simulation_s: float
+    images_s: float
+    images: int
+
+
 def file_name(resolution: int) -> str:
     """Name of the file that holds the images of one resolution."""
     return f"mergers_{resolution}.hdf5"
@@ -89,20 +99,24 @@ def plan(
     return tasks
 
 
-def perform(task: Task, report: Report) -> None:
-    """Do one task: the simulation, then the images."""
+def perform(task: Task, report: Report) -> Timing:
+    """Do one task: the simulation, then the images; returns what each took."""
     report(task.name, 0.0)
+    began = time.monotonic()
     if not task.simulation.exists():
         simulation.simulate(
             task.encounter, task.snapshots, task.simulation, lambda n: report(task.name, 0.9 * n / task.snapshots)
         )
+    simulated = time.monotonic()
     stars = simulation.read(task.simulation)
+    images = 0
     for number, resolution in enumerate(task.resolutions):
         if not task.part(resolution).exists() or not _holds(
             task.part(resolution), task.encounter, task.snapshots, task.dtype
         ):
-            _render(stars, task, resolution)
+            images += _render(stars, task, resolution)
         report(task.name, 0.9 + 0.1 * (number + 1) / len(task.resolutions))
+    return Timing(task.name, simulated - began, time.monotonic() - simulated, images)
 
 
 def finish(tasks: Iterable[Task], folder: Path, resolutions: Iterable[int]) -> list[Path]:
@@ -139,8 +153,8 @@ def _holds(path: Path, encounter: Encounter, snapshots: int, dtype: str) -> bool
     return True
 
 
-def _render(stars: simulation.Simulation, task: Task, resolution: int) -> None:
-    """All cameras' images of one merger, snapshot by snapshot."""
+def _render(stars: simulation.Simulation, task: Task, resolution: int) -> int:
+    """All cameras' images of one merger, snapshot by snapshot; returns their number."""
     views = camera.viewpoints()
     with atomic_file(task.part(resolution)) as file:
         cameras: list[h5py.Dataset] = add_simulation(
@@ -151,3 +165,4 @@ def _render(stars: simulation.Simulation, task: Task, resolution: int) -> None:
             for dataset, direction in zip(cameras, views, strict=True):
                 pixels = camera.image(scene, direction, resolution)
                 dataset[i] = camera.as_uint8(pixels) if task.dtype == "uint8" else pixels
+    return len(views) * len(stars.times_myr)

@@ -22,11 +22,11 @@ SNAPSHOTS = 71
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """Of mass and of size: the grid of 36 simulations."""
 
-STEP_PER_DYNAMICAL_TIME = 0.3
-STEP_RANGE_MYR = (0.25, 5 / 6)
-"""The default step: 0.3 dynamical times of the densest 1%, within this range.
+STEP_PER_DYNAMICAL_TIME = 0.25
+STEP_RANGE_MYR = (5 / 18, 5 / 6)
+"""The default step: a quarter of the dynamical time of the densest 1%, within this range.
 
-What it is for is an energy error within 1e-3 all over the grid. Below 0.25 Myr only galaxies come
+What it is for is an energy error within 1e-3 all over the grid. Below 5/18 Myr only galaxies come
 that are both compact and heavy; most of the energy is theirs, and the error in proportion small.
 """
 

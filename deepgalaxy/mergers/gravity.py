@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 DIRECT_SUM_UP_TO = 8_000
 
-OPENING_ANGLE = 1.1
+OPENING_ANGLE = 0.9
 """Of the forces' tree, with quadrupoles. Monopoles at 0.7 cost the same and conserve energy half as well."""
 
 SPLINE_PER_PLUMMER = 2.8
@@ -41,7 +41,7 @@ def energy(particles: Particles) -> float:
     import pytreegrav
 
     potential = pytreegrav.Potential(
-        particles.position, particles.mass, _support(particles), theta=0.5, **_options(particles)
+        particles.position, particles.mass, _support(particles), theta=0.7, **_options(particles)
     )
     return particles.kinetic_energy() + float(0.5 * np.sum(particles.mass * potential))
 

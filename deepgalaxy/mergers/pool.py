@@ -12,13 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from deepgalaxy.errors import InputError
-from deepgalaxy.mergers.dataset import Report, Task, perform
+from deepgalaxy.mergers.dataset import Report, Task, Timing, perform
 
 _progress: Any = None  # a process's way to its parent
 
 
-def perform_all(tasks: Sequence[Task], workers: int, report: Report) -> None:
-    """Do the tasks, `workers` at a time, each on its share of the cores.
+def perform_all(tasks: Sequence[Task], workers: int, report: Report) -> list[Timing]:
+    """Do the tasks, `workers` at a time, each on its share of the cores; what they took, as they ended.
 
     Raises
     ------
@@ -27,21 +27,19 @@ def perform_all(tasks: Sequence[Task], workers: int, report: Report) -> None:
     """
     workers = max(1, min(workers, len(tasks)))
     if workers == 1:
-        for task in tasks:
-            perform(task, report)
-        return
+        return [perform(task, report) for task in tasks]
     context = multiprocessing.get_context("spawn")
     channel = context.SimpleQueue()
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     with ProcessPoolExecutor(workers, context, _begin, (channel, threads)) as pool:
-        pending: set[Future[None]] = {pool.submit(_perform_there, task) for task in tasks}
+        pending: set[Future[Timing]] = {pool.submit(_perform_there, task) for task in tasks}
+        timings: list[Timing] = []
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
                 while not channel.empty():
                     report(*channel.get())
-                for future in done:
-                    future.result()
+                timings += [future.result() for future in done]
         except BrokenProcessPool:
             raise InputError(
                 "a simulating process was killed, maybe for want of memory (fewer --workers need less); "
@@ -50,6 +48,7 @@ def perform_all(tasks: Sequence[Task], workers: int, report: Report) -> None:
         finally:
             for future in pending:
                 future.cancel()
+    return timings
 
 
 def _begin(channel: object, threads: int) -> None:
@@ -61,6 +60,6 @@ def _begin(channel: object, threads: int) -> None:
     _progress = channel
 
 
-def _perform_there(task: Task) -> None:
+def _perform_there(task: Task) -> Timing:
     send: Callable[[tuple[str, float]], None] = _progress.put
-    perform(task, lambda name, share: send((name, share)))
+    return perform(task, lambda name, share: send((name, share)))

@@ -72,7 +72,8 @@ def test_a_bulge_adds_stars_in_the_middle_and_keeps_the_balance():
     with_bulge = model.sample(6000, np.random.default_rng(0))
     assert with_bulge.mass.sum() == pytest.approx(model.mass)
     assert with_bulge.mass[with_bulge.is_star].sum() == pytest.approx(6e10)
-    assert half_mass_radius(with_bulge, stars=True) < 1.5 * model.disc_scale_kpc
+    plain = Galaxy().sample(6000, np.random.default_rng(0))
+    assert half_mass_radius(with_bulge, stars=True) < 0.95 * half_mass_radius(plain, stars=True)
     assert virial_ratio(with_bulge) == pytest.approx(1.0, abs=0.04)
 
 
