@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgalaxy.data.batches import Examples
+from deepgalaxy.data.chunks import image_reader
 from deepgalaxy.data.layout import Catalogue
 from deepgalaxy.errors import InputError
 
@@ -24,7 +25,7 @@ class Reader:
         # Every image is a chunk, read whole and once: HDF5's cache, a MiB for each of hundreds of
         # data sets, would only grow.
         self._file = h5py.File(catalogue.path, "r", rdcc_nbytes=0)
-        self._datasets = [self._file[s.dataset] for s in catalogue.sequences]
+        self._read_image = [image_reader(self._file[s.dataset]) for s in catalogue.sequences]
 
     def read(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """Images (len(chosen), H, H, 1) float32 in [0, 1].
@@ -37,8 +38,8 @@ class Reader:
         images = np.empty((len(chosen), edge, edge, 1), self._catalogue.dtype)
         for row, i in enumerate(chosen):
             try:
-                images[row] = self._datasets[self._examples.sequence[i]][self._examples.frame[i]]
-            except (OSError, RuntimeError) as error:
+                self._read_image[self._examples.sequence[i]](int(self._examples.frame[i]), images[row])
+            except (OSError, RuntimeError, ValueError) as error:
                 raise InputError(f"{self._where(int(i))} can't be read: {error}") from None
         if images.dtype == np.uint8:
             return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
