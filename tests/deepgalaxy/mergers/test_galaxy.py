@@ -13,7 +13,7 @@ from deepgalaxy.mergers.integrator import leapfrog
 
 @pytest.fixture(scope="module")
 def galaxy():
-    return Galaxy().sample(6000, np.random.default_rng(0))
+    return Galaxy().sample(8000, np.random.default_rng(0))
 
 
 def half_mass_radius(particles, stars: bool) -> float:
@@ -57,12 +57,13 @@ def test_a_galaxy_is_in_virial_equilibrium_and_its_disc_turns(galaxy):
 
 
 def test_an_isolated_galaxy_stays_as_it_is_for_the_whole_span(galaxy):
-    *_, later = leapfrog(galaxy, 1.0 / MYR_PER_TIME_UNIT, 350)
+    *_, later = leapfrog(galaxy, 5 / 6 / MYR_PER_TIME_UNIT, 420)
     assert half_mass_radius(later, stars=True) == pytest.approx(half_mass_radius(galaxy, stars=True), rel=0.1)
     assert half_mass_radius(later, stars=False) == pytest.approx(half_mass_radius(galaxy, stars=False), rel=0.06)
     (density, rotation), (density_later, rotation_later) = disc_profiles(galaxy), disc_profiles(later)
-    assert np.allclose(density_later, density, rtol=0.35)  # some 200 stars in the outermost ring
-    assert np.allclose(rotation_later, rotation, rtol=0.1)
+    # 4,000 halo particles stir the disc: its inner stars trade some rotation for random motion.
+    assert np.allclose(density_later, density, rtol=0.2)
+    assert np.allclose(rotation_later, rotation, rtol=0.22)
     assert energy(later) == pytest.approx(energy(galaxy), rel=1e-3)
     assert virial_ratio(later) == pytest.approx(1.0, abs=0.03)
 
