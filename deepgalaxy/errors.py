@@ -18,6 +18,12 @@ class BadResultError(Exception):
     """What ran is not what was asked. One line as well."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says, in one line; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def near_names(what: str, given: str, allowed: Iterable[str]) -> str:
     """One line for an unknown name: the near ones where there are any, else all."""
     names = list(allowed)

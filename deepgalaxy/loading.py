@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,12 +17,7 @@ from deepgalaxy.data.batches import BatchPlan, split
 from deepgalaxy.data.layout import Catalogue, read_catalogue
 from deepgalaxy.data.pipeline import Batches
 from deepgalaxy.errors import InputError
-
-if TYPE_CHECKING:
-    from deepgalaxy.spec import RunSpec
-
-BLOCK = 32
-"""Batches from one source before the other has its turn."""
+from deepgalaxy.spec import LOADING_BLOCK, RunSpec
 
 
 def checked_catalogue(spec: RunSpec) -> Catalogue:
@@ -65,10 +60,12 @@ def measure_loading(
     def gathered(indices: NDArray[np.int64]) -> NDArray[Any]:
         return np.stack([datasets[examples.sequence[i]][examples.frame[i]] for i in indices])
 
-    times["warm-up"] += piped(0, min(BLOCK, spec.warmup_steps)) + plain(0, min(BLOCK, spec.warmup_steps))
+    times["warm-up"] += piped(0, min(LOADING_BLOCK, spec.warmup_steps)) + plain(
+        0, min(LOADING_BLOCK, spec.warmup_steps)
+    )
     wait_for_all()
-    for number, first in enumerate(range(0, spec.steps, BLOCK)):
-        count = min(BLOCK, spec.steps - first)
+    for number, first in enumerate(range(0, spec.steps, LOADING_BLOCK)):
+        count = min(LOADING_BLOCK, spec.steps - first)
         turns = [("pipeline", piped), ("plain", plain)]
         for name, read in turns if number % 2 == 0 else turns[::-1]:
             times[name] += read(first, count)

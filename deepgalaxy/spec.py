@@ -22,6 +22,9 @@ from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
 
 SCHEMA_VERSION = 1
 
+LOADING_BLOCK = 32
+"""Batches from one source before the other has its turn, where loading is compared with plain reads."""
+
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 

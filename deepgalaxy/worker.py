@@ -11,12 +11,10 @@ Exit codes: 0 done, 2 wrong input, 3 the result is not what was asked, 4 out of 
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +25,7 @@ import psutil
 
 from deepgalaxy import placement, probe
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
+from deepgalaxy.lifetime import die_with_parent
 from deepgalaxy.spec import Mode, Outcome, Precision, RankRecord, RunSpec, Runtime, read_json, to_json
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def main(argv: list[str]) -> int:
     if len(argv) != 2:
         print("usage: python -m deepgalaxy.worker SPEC OUT", file=sys.stderr)
         return USAGE_EXIT_CODE
-    _die_with_parent()
+    die_with_parent()
     out = Path(argv[1])
     rank = _announced_rank()
     try:
@@ -241,12 +240,6 @@ def _announced_rank() -> int:
         if name in os.environ:
             return int(os.environ[name])
     return 0
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this rank when its launcher dies: a killed launcher leaves no orphans."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,13 @@ from bench.analysis import bootstrap
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome, RunRecord
+from deepgalaxy.spec import LOADING_BLOCK, Outcome, RunRecord
 
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "runtime", "exchange"),
     *("site", "launcher", "provenance", "data"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
-
-LOADING_BLOCK = 32
-"""Batches between which the pipeline and plain reads take turns, see `deepgalaxy.loading`."""
 
 MEASURED_COLUMNS = [
     "throughput_images_per_s",

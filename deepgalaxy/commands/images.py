@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.figures import save
 
 if TYPE_CHECKING:
     from deepgalaxy.data.observed import Observed
@@ -87,8 +88,4 @@ def draw(images: list[Observed], path: Path) -> None:
     for axis, image in zip(axes, images, strict=False):
         axis.imshow(image.pixels[..., 0], cmap="inferno", vmin=0, vmax=1)
         axis.set_title(image.name, fontsize=6)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
-    except OSError as error:
-        raise InputError(f"can't write {path}: {error.strerror or error}") from None
+    save(figure, path)

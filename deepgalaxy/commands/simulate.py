@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths = dataset.finish(tasks, arguments.out, arguments.resolution)
     took = time.monotonic() - began
     files = {e.group_name: arguments.out / "simulations" / f"{e.group_name}.hdf5" for e in encounters}
-    errors = {name: float(str(simulation.read(path).attributes["energy_error"])) for name, path in files.items()}
+    errors = {name: simulation.energy_error(path) for name, path in files.items()}
     if arguments.gallery:
         draw([simulation.read(path) for path in list(files.values())[:6]], list(files)[:6], arguments.gallery)
         paths.append(arguments.gallery)

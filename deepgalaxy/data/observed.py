@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import InputError, first_line
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -65,8 +65,7 @@ def observed(files: Sequence[Path], resolution: int, skipped: Callable[[Skipped]
             grey, note = _read_fits(path) if _is_fits(path) else (_read_picture(path), "")
             yield Observed(path.name, squared(grey, resolution), note)
         except (OSError, ValueError, SyntaxError, TypeError) as error:  # what the readers raise on damaged files
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            skipped(Skipped(path.name, reason))
+            skipped(Skipped(path.name, first_line(error)))
 
 
 def hubble_deep_field(resolution: int, most: int = 48) -> list[Observed]:

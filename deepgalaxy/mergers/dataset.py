@@ -111,9 +111,7 @@ def perform(task: Task, report: Report) -> Timing:
     stars = simulation.read(task.simulation)
     images = 0
     for number, resolution in enumerate(task.resolutions):
-        if not task.part(resolution).exists() or not _holds(
-            task.part(resolution), task.encounter, task.snapshots, task.dtype
-        ):
+        if not _holds(task.part(resolution), task.encounter, task.snapshots, task.dtype):
             images += _render(stars, task, resolution)
         report(task.name, 0.9 + 0.1 * (number + 1) / len(task.resolutions))
     return Timing(task.name, simulated - began, time.monotonic() - simulated, images)

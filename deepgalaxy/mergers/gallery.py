@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepgalaxy.errors import InputError
+from deepgalaxy.figures import save
 from deepgalaxy.mergers import camera
 from deepgalaxy.mergers.simulation import Simulation
 
@@ -37,8 +37,4 @@ def draw(simulations: Sequence[Simulation], names: Sequence[str], path: Path) ->
                 axes.set_title(f"class {number}", fontsize=9)
         _, size, _, mass = name.split("_")
         grid[row][0].set_ylabel(f"size {size}, mass {mass}", fontsize=8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, bbox_inches="tight")
-    except OSError as error:
-        raise InputError(f"can't write {path}: {error.strerror or error}") from None
+    save(figure, path, trimmed=True)

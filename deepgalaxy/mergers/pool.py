@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.lifetime import die_with_parent
 from deepgalaxy.mergers.dataset import Report, Task, Timing, perform
 
 _progress: Any = None  # a process's way to its parent
@@ -54,8 +53,7 @@ def perform_all(tasks: Sequence[Task], workers: int, report: Report) -> list[Tim
 def _begin(channel: object, threads: int) -> None:
     """In each process: end with the parent, in whatever way that ends; compute on `threads` threads."""
     global _progress
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    die_with_parent()
     os.environ["NUMBA_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     _progress = channel
 

@@ -85,6 +85,12 @@ def read(path: Path) -> Simulation:
         return Simulation(file["t_myr"][:], file["star_position"][:], file["star_mass"][:], dict(file.attrs))
 
 
+def energy_error(path: Path) -> float:
+    """The largest relative error of a simulation's energy."""
+    with opened(path) as file:
+        return float(file.attrs["energy_error"])
+
+
 def require_same(found: h5py.AttributeManager, encounter: Encounter, snapshots: int, where: str) -> None:
     """See to it that what was found at `where` is this simulation.
 

@@ -13,9 +13,6 @@ NO_BACKBONE = "none"
 SMALL = "Small"
 """The suite's own small convolutional backbone."""
 
-STRIDE = 32
-"""Pixels of the image per cell of the feature maps M, in each direction; the same for all backbones."""
-
 
 class Backbone(NamedTuple):
     """A convolutional encoder of `keras.applications`, or the small one of this suite.

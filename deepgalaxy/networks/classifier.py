@@ -9,16 +9,14 @@ import tensorflow as tf
 from deepgalaxy.networks.encoder import encoder
 
 
-def head(features: tuple[int | None, int | None, int], classes: int, hidden: int = 0) -> tf.keras.Model:
+def head(features: tuple[int | None, int | None, int], classes: int) -> tf.keras.Model:
     """Feature maps M (B, h, w, C) -> probabilities (B, classes) float32.
 
-    M is averaged over its cells, which makes the head independent of the resolution; `hidden` adds a
-    fully connected layer of so many units before the last. The softmax stays float32 in every precision.
+    M is averaged over its cells, which makes the head independent of the resolution. The softmax
+    stays float32 in every precision.
     """
     maps = tf.keras.Input(features, name="features")
     x: Any = tf.keras.layers.GlobalAveragePooling2D(name="pool")(maps)
-    if hidden:
-        x = tf.keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
     probabilities = tf.keras.layers.Dense(classes, activation="softmax", dtype="float32", name="classes")(x)
     return tf.keras.Model(maps, probabilities, name="head")
 

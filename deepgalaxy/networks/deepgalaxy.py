@@ -20,7 +20,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import InputError, first_line
 from deepgalaxy.networks.autoencoder import LikeImages, decoder
 from deepgalaxy.networks.classifier import head
 from deepgalaxy.networks.encoder import encoder
@@ -106,8 +106,7 @@ def load_network(path: Path) -> tf.keras.Model:
     try:
         model = tf.keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"model {path} can't be read: {reason}") from None
+        raise InputError(f"model {path} can't be read: {first_line(error)}") from None
     if not any(layer.name == "encoder" for layer in model.layers):
         raise InputError(f"model {path} is not one of this suite: it has no encoder")
     return model

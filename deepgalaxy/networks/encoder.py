@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import InputError, first_line
 from deepgalaxy.networks.catalogue import BACKBONES, SMALL
 
 BATCH_NORM_MOMENTUM = 0.9  # paper, caption of Fig. 3
@@ -96,8 +96,7 @@ def _load(model: tf.keras.Model, path: Path, backbone: str) -> None:
         else:
             model.layers[-1].load_weights(path)
     except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"weights {path} don't fit {backbone}: {reason}") from None
+        raise InputError(f"weights {path} don't fit {backbone}: {first_line(error)}") from None
 
 
 def _small(images: Any) -> Any:

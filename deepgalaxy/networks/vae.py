@@ -9,9 +9,6 @@ import tensorflow as tf
 
 HIDDEN = 256
 
-LATENT_SIZES = (16, 32)
-"""The paper's lengths of z; others work as well."""
-
 
 @tf.keras.utils.register_keras_serializable("deepgalaxy")
 class Sample(tf.keras.layers.Layer):  # type: ignore[misc]
