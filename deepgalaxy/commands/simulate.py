@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     timings = pool.perform_all(tasks, workers, report)
     paths = dataset.finish(tasks, arguments.out, arguments.resolution)
     took = time.monotonic() - began
-    files = {e.group_name: arguments.out / "simulations" / f"{e.group_name}.hdf5" for e in encounters}
+    files = {e.group_name: dataset.simulation_file(arguments.out, e.group_name) for e in encounters}
     errors = {name: simulation.energy_error(path) for name, path in files.items()}
     if arguments.gallery:
         draw([simulation.read(path) for path in list(files.values())[:6]], list(files)[:6], arguments.gallery)

@@ -157,7 +157,8 @@ class BatchPlan:
         order = _order(self, epoch, rank)
         start = within * self.batch_size
         chosen = order[start : start + self.batch_size]
-        seen = sum(self._in_step(within, other) for other in range(self.workers))
+        larger = 0 if self.loading is Loading.ALL else self.examples % self.workers  # ranks whose share has one more
+        seen = larger * self._in_step(within, 0) + (self.workers - larger) * self._in_step(within, self.workers - 1)
         weights = np.zeros(self.batch_size, np.float32)
         weights[: len(chosen)] = self.batch_size * self.workers / seen
         if len(chosen) < self.batch_size:  # fill up with any images: their weight is 0

@@ -44,7 +44,7 @@ class Task(NamedTuple):
     @property
     def simulation(self) -> Path:
         """File of its stars."""
-        return self.folder / "simulations" / f"{self.name}.hdf5"
+        return simulation_file(self.folder, self.name)
 
     def part(self, resolution: int) -> Path:
         """File of its images, until they are joined with the others'."""
@@ -58,6 +58,11 @@ class Timing(NamedTuple):
     simulation_s: float
     images_s: float
     images: int
+
+
+def simulation_file(folder: Path, name: str) -> Path:
+    """Where the stars of a merger lie."""
+    return folder / "simulations" / f"{name}.hdf5"
 
 
 def file_name(resolution: int) -> str:
