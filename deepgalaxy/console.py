@@ -10,11 +10,13 @@ from typing import TextIO
 class Progress:
     """Progress of work with a known number of parts, and the time left at the pace so far.
 
-    On a terminal the line is redrawn at most twice a second; elsewhere (a log) every 30 s.
+    On a terminal the line is redrawn at most twice a second; elsewhere (a log) every 30 s. All but
+    one of several ranks are `quiet`.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._total = total
+        self._quiet = quiet
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
         self._interval_s = 0.5 if self._live else 30.0
@@ -25,7 +27,7 @@ class Progress:
     def update(self, done: float, what: str) -> None:
         """`done` of the parts are complete, and `what` is going on."""
         now = time.monotonic()
-        if now - self._drawn < self._interval_s and done < self._total:
+        if self._quiet or (now - self._drawn < self._interval_s and done < self._total):
             return
         self._drawn = now
         left = (now - self._began) * (self._total - done) / done if done > 0 else None
@@ -39,6 +41,8 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A line that stays."""
+        if self._quiet:
+            return
         if self._live:
             self._stream.write("\r" + " " * self._width + "\r")
         self._stream.write(text + "\n")

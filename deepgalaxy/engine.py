@@ -24,7 +24,8 @@ def load_tensorflow(engine: Engine, threads: int | None) -> ModuleType:
     ------
     InputError: the extension was asked for and isn't installed
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Its errors come as exceptions; what it prints beside them at import is about GPU libraries.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     exists = os.path.exists
     hidden = PLUGIN_FOLDER if engine is Engine.TENSORFLOW else "\0"
     with mock.patch("os.path.exists", lambda path: not str(path).endswith(hidden) and exists(path)):
@@ -36,6 +37,7 @@ def load_tensorflow(engine: Engine, threads: int | None) -> ModuleType:
             if engine is Engine.ITEX
             else "engine tensorflow was asked for, and the Intel extension is loaded all the same"
         )
+    tf.get_logger().setLevel("ERROR")  # no advice on how to migrate from TensorFlow 1
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

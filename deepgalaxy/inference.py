@@ -11,6 +11,7 @@ def predictor(model: tf.keras.Model) -> Any:
     """A `tf.function` of images (B, H, W, 1) that returns probabilities (B, classes) float32."""
 
     def predict(images: tf.Tensor) -> tf.Tensor:
-        return model(images, training=False)
+        probabilities: tf.Tensor = model(images, training=False)["classes"]
+        return probabilities
 
     return tf.function(predict, autograph=False)

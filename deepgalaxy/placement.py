@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 LOCAL_RANK_VARIABLES = (
@@ -14,12 +14,33 @@ LOCAL_RANK_VARIABLES = (
 )
 
 
+RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "HOROVOD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "HOROVOD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+LOCAL_SIZE_VARIABLES = ("OMPI_COMM_WORLD_LOCAL_SIZE", "HOROVOD_LOCAL_SIZE", "MPI_LOCALNRANKS")
+
+
 def local_rank(environment: Mapping[str, str]) -> int:
     """Number of this rank on its node, from what the launcher set; 0 without a launcher."""
-    for name in LOCAL_RANK_VARIABLES:
-        if name in environment:
-            return int(environment[name])
-    return 0
+    return _first(environment, LOCAL_RANK_VARIABLES, 0)
+
+
+def announced_rank(environment: Mapping[str, str]) -> int:
+    """Number of this rank as its launcher gave it, known before anything is imported; 0 without a launcher."""
+    return _first(environment, RANK_VARIABLES, 0)
+
+
+def announced_size(environment: Mapping[str, str]) -> int:
+    """How many ranks the launcher started; 1 without a launcher."""
+    return _first(environment, SIZE_VARIABLES, 1)
+
+
+def local_size(environment: Mapping[str, str]) -> int:
+    """How many ranks share this node; 1 without a launcher that tells."""
+    return _first(environment, LOCAL_SIZE_VARIABLES, 1)
+
+
+def _first(environment: Mapping[str, str], names: Iterable[str], default: int) -> int:
+    return next((int(environment[name]) for name in names if name in environment), default)
 
 
 def cores_of_rank(cores: Sequence[int], rank_on_node: int, cores_per_worker: int) -> set[int]:

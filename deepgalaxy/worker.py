@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
         return USAGE_EXIT_CODE
     die_with_parent()
     out = Path(argv[1])
-    rank = _announced_rank()
+    rank = placement.announced_rank(os.environ)
     try:
         spec = read_json(Path(argv[0]), RunSpec)
         record = _run(spec, out, rank)
@@ -203,9 +203,9 @@ def _measure(
             wait_for_all()
             ended = time.perf_counter()
         began = ended  # no gap between steps: what this loop costs counts as well
-        images, labels, _ = next(batches)  # every batch is full: all images weigh the same
+        batch = next(batches)
         waited = time.perf_counter()
-        values.append(work.step(images, labels))
+        values.append(work.step(*batch))
         journal.step(number + 1, total, time.perf_counter() - began)
         ended = time.perf_counter()
         step_times.append(ended - began)
@@ -232,14 +232,6 @@ def _checks(spec: RunSpec, work: Workload) -> dict[str, str]:
     if work.input_shape != shape:
         raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
     return {"compute_dtypes": " ".join(sorted(ran)), "input_shape": str(shape), "engine": spec.engine.value}
-
-
-def _announced_rank() -> int:
-    """This rank's number as its launcher gave it: known before anything is imported."""
-    for name in ("OMPI_COMM_WORLD_RANK", "HOROVOD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return 0
 
 
 if __name__ == "__main__":

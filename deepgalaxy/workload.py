@@ -16,8 +16,11 @@ from deepgalaxy.engine import compute_dtypes
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import predictor
 from deepgalaxy.loading import checked_catalogue
-from deepgalaxy.networks.classifier import classifier
+from deepgalaxy.networks.cost import gradient_bytes
+from deepgalaxy.networks.deepgalaxy import Part, network
 from deepgalaxy.spec import Engine, Mode, RunSpec, Runtime
+from deepgalaxy.training.objective import Objective
+from deepgalaxy.training.randomness import own_random_state
 from deepgalaxy.training.step import optimizer, train_step
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 class Workload:
     """A model, its batches, and the function that is a step.
 
-    step(images, labels) -> this rank's loss (training) or the least sure probability (inference)
+    step(images, labels, weights) -> this rank's loss (training) or the least sure probability (inference)
     """
 
     model: tf.keras.Model
@@ -37,7 +40,7 @@ class Workload:
     gradient_bytes: int
     _function: Any
     _signature: tuple[tf.TensorSpec, ...]
-    _finish: Callable[[tf.Tensor], float]
+    _finish: Callable[[Any], float]
 
     @property
     def parameters(self) -> int:
@@ -52,9 +55,9 @@ class Workload:
         """Data types of the convolutions and matrix products in the step's graph."""
         return compute_dtypes(self._function.graph.as_graph_def())
 
-    def step(self, images: tf.Tensor, labels: tf.Tensor) -> float:
+    def step(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> float:
         """One step, returning when its result is known."""
-        arguments = (images, labels)[: len(self._signature)]
+        arguments = (images, labels, weights, weights)[: len(self._signature)]
         return self._finish(self._function(*arguments))
 
     def check_values(self, values: list[float]) -> None:
@@ -82,10 +85,11 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
     if int(examples.label.max()) >= spec.classes:
         raise InputError(f"{spec.data} holds class {examples.label.max()}, the model has {spec.classes} classes")
     plan = BatchPlan(len(examples), spec.batch_size, spec.workers, spec.seed, drop_remainder=True)
-    model = classifier(spec.backbone, spec.resolution, spec.classes)
+    own_random_state()
+    model = network(spec.backbone, spec.resolution, {Part.CLASSIFIER}, classes=spec.classes)
     ranks.broadcast(model.variables)
     images = tf.TensorSpec((spec.batch_size, spec.resolution, spec.resolution, 1), tf.float32)
-    labels = tf.TensorSpec((spec.batch_size,), tf.int64)
+    labels, weights = (tf.TensorSpec((spec.batch_size,), dtype) for dtype in (tf.int64, tf.float32))
     common = {
         "model": model,
         "batches": Batches(catalogue, examples, plan, ranks.rank),
@@ -105,8 +109,10 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return Workload(
         **common,
-        gradient_bytes=sum(v.shape.num_elements() * v.dtype.size for v in model.trainable_variables),
-        _function=train_step(model, optimizer(spec.optimizer, spec.learning_rate), ranks),
-        _signature=(images, labels),
-        _finish=float,
+        gradient_bytes=gradient_bytes(model.trainable_variables),
+        _function=train_step(
+            model, Objective({"classes": 1.0}), optimizer(spec.optimizer, spec.learning_rate), ranks, seed=spec.seed
+        ),
+        _signature=(images, labels, weights, weights),
+        _finish=lambda sums: float(sums["classes"] / sums["labelled_count"]),
     )

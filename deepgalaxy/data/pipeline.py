@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,7 +69,11 @@ class Batches:
         )
 
     def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-        batches = iter(self.dataset)
+        return self.translated(self.dataset)
+
+    def translated(self, dataset: tf.data.Dataset) -> Iterator[Any]:
+        """What `dataset` yields, made of these batches; an image that can't be read ends it with its own error."""
+        batches = iter(dataset)
         while True:
             try:
                 batch = next(batches)

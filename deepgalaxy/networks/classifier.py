@@ -1,12 +1,10 @@
-"""The classifier E -> M -> FC -> softmax (paper, section II.B, Fig. 2, parts 1 and 2)."""
+"""The head of the classifier E -> M -> FC -> softmax (paper, section II.B, Fig. 2, parts 1 and 2)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import tensorflow as tf
-
-from deepgalaxy.networks.encoder import encoder
 
 
 def head(features: tuple[int | None, int | None, int], classes: int) -> tf.keras.Model:
@@ -19,13 +17,3 @@ def head(features: tuple[int | None, int | None, int], classes: int) -> tf.keras
     x: Any = tf.keras.layers.GlobalAveragePooling2D(name="pool")(maps)
     probabilities = tf.keras.layers.Dense(classes, activation="softmax", dtype="float32", name="classes")(x)
     return tf.keras.Model(maps, probabilities, name="head")
-
-
-def classifier(backbone: str, resolution: int, classes: int, weights: str = "") -> tf.keras.Model:
-    """The classifier: images (B, H, W, 1) float32 -> probabilities (B, classes) float32.
-
-    The compute dtype follows Keras's global policy; `weights` as in `encoder`.
-    """
-    e = encoder(backbone, resolution, weights)
-    h = head(e.output_shape[1:], classes)
-    return tf.keras.Model(e.input, h(e.output), name=f"classifier_{backbone}")

@@ -14,12 +14,16 @@ HIDDEN = 256
 class Sample(tf.keras.layers.Layer):  # type: ignore[misc]
     """Draws z from the normal distribution that the encoder gives; its mean itself when not training."""
 
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.noise = tf.keras.layers.GaussianNoise(1.0, dtype="float32")  # its state is kept as dropout's is
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """mean, log variance (B, L) -> z (B, L)."""
         mean, log_variance = inputs
         if not training:
             return mean
-        return mean + tf.exp(0.5 * log_variance) * tf.random.normal(tf.shape(mean), dtype=mean.dtype)
+        return mean + tf.exp(0.5 * log_variance) * self.noise(tf.zeros_like(mean), training=True)
 
 
 def vae_encoder(features: tuple[int, int, int], latent: int) -> tf.keras.Model:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import horovod.tensorflow as hvd
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 BACKGROUND_NICENESS = 19
 
@@ -15,14 +17,18 @@ BACKGROUND_NICENESS = 19
 class HorovodRanks:
     """This process among the ranks that its launcher started; see `deepgalaxy.training.ranks.Ranks`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fp16: bool) -> None:
         self.rank: int = hvd.rank()
         self.size: int = hvd.size()
+        self._compression = hvd.Compression.fp16 if fp16 else hvd.Compression.none
         self.transport: str = "mpi" if hvd.mpi_enabled() else "gloo"
 
     def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Gradients averaged over all ranks; Horovod fuses them into few messages."""
-        return [hvd.allreduce(g, op=hvd.Average, name=f"gradient_{i}") for i, g in enumerate(gradients)]
+        return [
+            hvd.allreduce(g, op=hvd.Average, name=f"gradient_{i}", compression=self._compression)
+            for i, g in enumerate(gradients)
+        ]
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
@@ -31,6 +37,18 @@ class HorovodRanks:
         for variable in variables:
             if variable.dtype == tf.bfloat16:
                 variable.assign(tf.cast(hvd.broadcast(tf.cast(variable, tf.float32), root_rank=0), tf.bfloat16))
+
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over all ranks, (N,)."""
+        summed: NDArray[np.float64] = hvd.allreduce(tf.constant(values, tf.float64), op=hvd.Sum, name="total").numpy()
+        return summed
+
+    def share(self, text: str) -> str:
+        """The text of rank 0."""
+        mine = np.frombuffer(text.encode(), np.uint8)
+        length = int(hvd.broadcast(tf.constant(len(mine)), root_rank=0, name="share_length"))
+        sent = mine if self.rank == 0 else np.zeros(length, np.uint8)
+        return bytes(hvd.broadcast(tf.constant(sent), root_rank=0, name="share").numpy()).decode()
 
     def wait_for_all(self) -> None:
         """Return when every rank has arrived."""
@@ -41,19 +59,19 @@ class HorovodRanks:
         hvd.shutdown()
 
 
-def connect(*, yielding: bool) -> HorovodRanks:
+def connect(*, yielding: bool, fp16: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
     With `yielding`, the threads that Horovod and MPI start get the lowest priority: they poll
     while they wait, and on a rank bound to few cores they would take turns with the computation
-    that they wait for.
+    that they wait for. With `fp16` gradients travel as 16-bit numbers.
     """
     before = _threads()
     hvd.init()
     if yielding:
         for thread in _threads() - before:
             os.setpriority(os.PRIO_PROCESS, thread, BACKGROUND_NICENESS)
-    return HorovodRanks()
+    return HorovodRanks(fp16=fp16)
 
 
 def _threads() -> set[int]:

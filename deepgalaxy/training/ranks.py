@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 
 class Ranks(Protocol):
@@ -30,6 +32,12 @@ class Ranks(Protocol):
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
 
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over all ranks, (N,)."""
+
+    def share(self, text: str) -> str:
+        """The text of rank 0."""
+
     def wait_for_all(self) -> None:
         """Return when every rank has arrived."""
 
@@ -51,6 +59,14 @@ class Alone:
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Nothing: the same seed has given every rank the same values."""
+
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """This rank's own values."""
+        return values
+
+    def share(self, text: str) -> str:
+        """This rank's own text."""
+        return text
 
     def wait_for_all(self) -> None:
         """Nothing to wait for."""

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.training.objective import Objective, Sums
+from deepgalaxy.training.randomness import Randomness
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
 
 OPTIMIZERS = ("Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Nadam", "RMSprop", "SGD")
+
+Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], Sums]
+"""step(images (B, H, W, 1), labels (B,), label_weights (B,), image_weights (B,)): totals over this rank's batch.
+
+Weights are 0 for images that do not count, and else such that the mean over the batch, averaged over
+the ranks, is the mean over all images (`deepgalaxy.data.batches.Batch`)."""
 
 
 def optimizer(name: str, learning_rate: float) -> tf.keras.optimizers.legacy.Optimizer:
@@ -31,23 +40,74 @@ def optimizer(name: str, learning_rate: float) -> tf.keras.optimizers.legacy.Opt
 
 
 def train_step(
-    model: tf.keras.Model, updates: tf.keras.optimizers.legacy.Optimizer, ranks: Ranks
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A `tf.function` of images (B, H, W, 1) and labels (B,) that returns this rank's mean loss.
+    model: tf.keras.Model,
+    objective: Objective,
+    updates: tf.keras.optimizers.legacy.Optimizer,
+    ranks: Ranks,
+    *,
+    seed: int,
+    passes: int = 1,
+) -> Any:
+    """A `tf.function`, see `Step`, that updates the model.
 
     Horovod averages the gradients, so that N ranks with local batch B take the step that one
-    process would take on the joined batch of N x B images.
+    process would take on the joined batch of N x B images (but for batch normalisation, whose
+    statistics are each rank's own). With `passes` the batch is gone through in so many equal parts,
+    whose gradients are added up before they are exchanged: it needs memory for one part only.
     """
-    updates._create_all_weights(model.trainable_variables)  # inside the function it would cost a second trace
-    loss_of = tf.keras.losses.SparseCategoricalCrossentropy()
+    variables = model.trainable_variables
+    updates._create_all_weights(variables)  # inside the function it would cost a second trace
+    randomness = Randomness(model, seed, ranks.rank, ranks.size)
 
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def one_pass(images: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
         with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(images, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        updates.apply_gradients(zip(ranks.average(gradients), model.trainable_variables, strict=True))
-        return loss
+            outputs = model(images, training=True)
+            losses = objective.losses(outputs, images, labels)
+            total = objective.total(losses, *weights)
+        return tape.gradient(total, variables), objective.sums(losses, outputs, labels, *weights)
+
+    def all_passes(*batch: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
+        parts = [tf.reshape(t, (passes, t.shape[0] // passes, *t.shape[1:])) for t in batch]
+
+        def add(i: tf.Tensor, *so_far: Any) -> tuple[Any, ...]:
+            return i + 1, *tf.nest.map_structure(tf.add, list(so_far), list(one_pass(*(part[i] for part in parts))))
+
+        start = [tf.zeros_like(v) for v in variables], {name: tf.zeros(()) for name in objective.sum_names()}
+        _, gradients, sums = tf.while_loop(lambda i, *_: i < passes, add, (tf.constant(0), *start))
+        return [g / passes for g in gradients], sums
+
+    def step(images: tf.Tensor, labels: tf.Tensor, label_weights: tf.Tensor, image_weights: tf.Tensor) -> Sums:
+        randomness.begin(updates.iterations)
+        work = one_pass if passes == 1 else all_passes
+        gradients, sums = work(images, labels, label_weights, image_weights)
+        updates.apply_gradients(zip(ranks.average(gradients), variables, strict=True))
+        return sums
 
     # There is nothing to convert, and autograph takes seconds to find that out.
-    traced: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.function(step, autograph=False)
-    return traced
+    return tf.function(step, autograph=False)
+
+
+def evaluation_step(model: tf.keras.Model, objective: Objective) -> Any:
+    """A `tf.function`, see `Step`, that leaves the model as it is."""
+
+    def step(images: tf.Tensor, labels: tf.Tensor, label_weights: tf.Tensor, image_weights: tf.Tensor) -> Sums:
+        outputs = model(images, training=False)
+        losses = objective.losses(outputs, images, labels)
+        return objective.sums(losses, outputs, labels, label_weights, image_weights)
+
+    return tf.function(step, autograph=False)
+
+
+def average_moving_statistics(model: tf.keras.Model, ranks: Ranks) -> None:
+    """Give all ranks the mean of what batch normalisation has seen on each."""
+    moving = [
+        statistic
+        for layer in model._flatten_layers()
+        if isinstance(layer, tf.keras.layers.BatchNormalization)
+        for statistic in (layer.moving_mean, layer.moving_variance)
+    ]
+    if moving and ranks.size > 1:
+        means = ranks.total(np.concatenate([m.numpy() for m in moving]).astype(np.float64)) / ranks.size
+        ends = np.cumsum([m.shape[0] for m in moving])
+        for statistic, mean in zip(moving, np.split(means, ends[:-1]), strict=True):
+            statistic.assign(mean.astype(np.float32))
