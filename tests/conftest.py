@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from bench import REPOSITORY
+from bench.launch.commands import rank_environment
 from deepgalaxy.data.layout import add_simulation, atomic_file
 from deepgalaxy.spec import MemorySample, Mode, Outcome, Provenance, RankRecord, RunRecord, RunSpec
 
@@ -108,3 +113,29 @@ def make_rank(rank: int, step_time_s) -> RankRecord:
         checks={},
         environment={},
     )
+
+
+def ranks_environment(make_spec) -> dict[str, str]:
+    """What `run_ranks` gives its ranks."""
+    environment = rank_environment(os.environ, make_spec(), {}, as_root=os.geteuid() == 0)
+    return environment | {"PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.fixture
+def run_ranks(make_spec):
+    """Python with some arguments as so many ranks under mpirun, oversubscribed where they must be."""
+
+    def run(number, *arguments, check=True) -> subprocess.CompletedProcess:
+        command = ["mpirun", "-np", str(number), "--bind-to", "none", "--map-by", ":OVERSUBSCRIBE", "-x", "PYTHONPATH"]
+        done = subprocess.run(
+            [*command, sys.executable, *map(str, arguments)],
+            env=ranks_environment(make_spec),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepgalaxy import placement
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError, near_names
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BAD_RESULT_EXIT_CODE = 3
 LOST_EXIT_CODE = 5
 INTERRUPTED_EXIT_CODE = 130
+
+Choice = TypeVar("Choice", Engine, Precision)
 
 ANOTHER_RANK_ENDED = "Horovod has been shut down"
 
@@ -43,7 +45,7 @@ def begin(arguments: argparse.Namespace, seed: int) -> Ranks:
     ------
     InputError: unknown engine or precision, no Horovod for several ranks
     """
-    engine, precision = named("engine", arguments.engine), named("precision", arguments.precision)
+    engine, precision = named(Engine, arguments.engine), named(Precision, arguments.precision)
     for value, variable, unit in (
         (arguments.fusion_mb, "HOROVOD_FUSION_THRESHOLD", 2**20),
         (arguments.cycle_ms, "HOROVOD_CYCLE_TIME", 1),
@@ -104,14 +106,13 @@ def told_once(work: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
     return run
 
 
-def named(kind: str, name: str) -> Engine | Precision:
+def named(kind: type[Choice], name: str) -> Choice:
     """The engine or precision of that name.
 
     Raises
     ------
     InputError: there is none
     """
-    choices: dict[str, type[Engine] | type[Precision]] = {"engine": Engine, "precision": Precision}
     with suppress(ValueError):
-        return choices[kind](name)
-    raise InputError(near_names(kind, name, [x.value for x in choices[kind]]))
+        return kind(name)
+    raise InputError(near_names(kind.__name__.lower(), name, [x.value for x in kind]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deepgalaxy.commands import ranked
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.spec import Engine, Precision
 
 if TYPE_CHECKING:
     from deepgalaxy.training.trainer import Training
@@ -124,18 +125,18 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if not arguments.data:
         raise InputError("--data is missing: an HDF5 file of merger images, see `deepgalaxy simulate`")
-    preset = getattr(arguments, "preset", None)
-    if preset is not None and preset not in PRESETS:
+    preset = getattr(arguments, "preset", None) or ""
+    if preset and preset not in PRESETS:
         raise InputError(near_names("preset", preset, PRESETS))
     given = {name: getattr(arguments, name, None) for name in TrainingSettings.__struct_fields__}
     chosen = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     chosen = dict(PRESETS.get(preset, {})) | {name: value for name, value in chosen.items() if value is not None}
     if "loss_weights" in chosen:
         chosen["loss_weights"] = _weights(chosen["loss_weights"])
-    for kind in ("engine", "precision"):
-        if kind in chosen:
-            chosen[kind] = ranked.named(kind, chosen[kind])
-    return chosen
+    return chosen | {
+        "engine": ranked.named(Engine, arguments.engine),
+        "precision": ranked.named(Precision, arguments.precision),
+    }
 
 
 def _weights(pairs: tuple[str, ...]) -> dict[str, float]:

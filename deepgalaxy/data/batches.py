@@ -179,10 +179,16 @@ class BatchPlan:
 
 @lru_cache(maxsize=4)  # the epoch under way and, at its edge, the next
 def _order(plan: BatchPlan, epoch: int, rank: int) -> Integers:
-    """The images of a rank in an epoch, in order."""
+    """The images of a rank in an epoch, in order.
+
+    What was dealt anew is in random order already, and left in it: so each step's images, over all ranks,
+    are the same at any number of workers with the same global batch.
+    """
     if plan.loading is Loading.ALL:
         shard = np.arange(plan.examples)
     else:
-        dealt = 0 if plan.loading is Loading.SHARD else epoch // plan.reshuffle_every
+        dealt, since = (0, epoch) if plan.loading is Loading.SHARD else divmod(epoch, plan.reshuffle_every)
         shard = np.random.default_rng([plan.seed, dealt]).permutation(plan.examples)[rank :: plan.workers]
+        if since == 0:
+            return shard
     return np.random.default_rng([plan.seed, epoch, rank, 1]).permutation(shard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -114,7 +115,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         grown = min(1.0, epochs_done / self.warmup_epochs) if self.warmup_epochs else 1.0
         return self.learning_rate * (1 + grown * (workers - 1))
 
-    def require_same(self, before: TrainingSettings, where: str) -> None:
+    def require_same(self, before: TrainingSettings, where: str, may_change: Collection[str] = MAY_CHANGE) -> None:
         """See to it that a training that was begun with `before` can go on with these.
 
         Raises
@@ -123,7 +124,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """
         for field in self.__struct_fields__:
             was, now = getattr(before, field), getattr(self, field)
-            if field not in MAY_CHANGE and was != now:
+            if field not in may_change and was != now:
                 raise InputError(
                     f"{where} was begun with {field} {was!r}, not {now!r}: choose another folder with --out"
                 )

@@ -101,8 +101,10 @@ class Training:
             raise InputError(f"can't write {self.out}: {error.strerror}") from None
         return state
 
-    def run(self, report: Report) -> list[Row]:
+    def run(self, report: Report, stop: Callable[[Row], bool] = lambda _: False) -> list[Row]:
         """Train to the end; the history, a row an epoch. `begin` goes before it.
+
+        stop(row of the last epoch): whether to end here
 
         Raises
         ------
@@ -133,6 +135,8 @@ class Training:
                 began = time.monotonic()
             if self.is_first:
                 self._checkpoints.write(self._state)
+            if ended and stop(self._state.history[-1]):
+                break
         return self._state.history
 
     def evaluate(self, examples: Examples) -> dict[str, float]:

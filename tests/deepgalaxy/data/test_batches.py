@@ -58,6 +58,18 @@ def test_order_depends_on_seed_and_epoch_and_on_nothing_else():
     assert not np.array_equal(epoch(plan, 1)[0], epoch(BatchPlan(100, 4, 2, seed=1), 1)[0])
 
 
+@given(examples=counts, per_worker=small, workers=small, seed=st.integers(0, 9))
+def test_every_step_sees_the_same_images_at_any_number_of_workers(examples, per_worker, workers, seed):
+    one = BatchPlan(examples, per_worker * workers, 1, seed)
+    many = BatchPlan(examples, per_worker, workers, seed)
+    assert one.steps_per_epoch == many.steps_per_epoch
+    for step in range(2 * one.steps_per_epoch):
+        whole = one.batch(step, 0)
+        parts = [many.batch(step, rank) for rank in range(workers)]
+        seen = np.concatenate([p.indices[p.weights > 0] for p in parts])
+        assert sorted(whole.indices[whole.weights > 0]) == sorted(seen)
+
+
 def test_the_three_loading_modes():
     def shards(loading, **more):
         plan = BatchPlan(60, 4, 3, 0, loading, **more)
