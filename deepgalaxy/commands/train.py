@@ -15,6 +15,9 @@ from deepgalaxy.spec import Engine, Precision
 if TYPE_CHECKING:
     from deepgalaxy.training.trainer import Training
 
+SHOWN = (".csv", ".json", ".keras", ".png")
+"""Files of a training that its end names."""
+
 
 def add(commands: Any) -> None:
     """Describe the command."""
@@ -77,7 +80,7 @@ def _optimisation_options(group: Any) -> None:
 def _data_options(group: Any) -> None:
     option = group.add_argument
     option("--unlabelled", metavar="IMAGES", help="folder of observed images, or `hubble`, trained on as well")
-    option("--unlabelled-batch-size", type=int, metavar="N", help="unlabelled images per worker and pass (2)")
+    option("--unlabelled-batch-size", type=int, metavar="N", help="per worker and pass; 0: only report on them (2)")
     option("--noise", type=float, metavar="SIGMA", help="Gaussian noise on training images, in [0, 1] (0)")
     option("--flips", action="store_true", default=None, help="mirror training images at random")
     option("--rotations", action="store_true", default=None, help="turn training images by quarters at random")
@@ -110,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps({"history": history, "evaluation": result, "out": str(arguments.out)}))
         else:
             print(_table(result))
-            print(*(arguments.out / name for name in ("curves.png", "model.keras", "evaluation.json")), sep="\n")
+            print(*(path for path in sorted(arguments.out.iterdir()) if path.suffix in SHOWN), sep="\n")
     return 0
 
 
@@ -152,14 +155,20 @@ def _weights(pairs: tuple[str, ...]) -> dict[str, float]:
 
 def evaluate(training: Training, out: Path) -> dict[str, dict[str, dict[str, float]]]:
     """Score the best network on validation and held-out images, the classifier beside rules without a network."""
-    from deepgalaxy.training.evaluation import NearestPixels, median_rule
+    from deepgalaxy.training.logs import draw_reconstructions
+    from deepgalaxy.training.rules import NearestPixels, median_rule
 
     training.load_best()
     sets = training.sets
     tested = {"validation": sets.validation, **{f"held-out {k}": v for k, v in sets.held_out.items()}}
-    result = {
-        name: {"network": {"images": len(examples), **training.evaluate(examples)}} for name, examples in tested.items()
-    }
+    result = {name: {"network": {"images": len(x), **training.evaluation.of(x)}} for name, x in tested.items()}
+    if training.unlabelled:
+        result["observed"] = {
+            "network": {
+                "images": len(training.unlabelled.validation),
+                **training.evaluation.of_observed(training.unlabelled),
+            }
+        }
     if not training.is_first:
         return result
     if "classes" in training.objective.weights:
@@ -167,6 +176,8 @@ def evaluate(training: Training, out: Path) -> dict[str, dict[str, dict[str, flo
         for name, examples in tested.items():
             result[name]["median class"] = median_rule(sets.training, examples)._asdict()
             result[name]["nearest in pixels"] = nearest.score(examples)._asdict()
+    if "images" in training.objective.weights:
+        draw_reconstructions(training.evaluation.reconstructions(training.unlabelled), out / "reconstructions.png")
     (out / "evaluation.json").write_text(json.dumps(result, indent=1))
     return result
 

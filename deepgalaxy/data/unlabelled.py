@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepgalaxy.data.augment import Augmentation
-from deepgalaxy.data.batches import BatchPlan
+from deepgalaxy.data.batches import TRAINING_SHARE, BatchPlan
 from deepgalaxy.data.observed import Skipped, hubble_deep_field, image_files, observed
 from deepgalaxy.data.pipeline import STREAMS_PER_STEP, Batches
 from deepgalaxy.errors import InputError
@@ -52,15 +52,30 @@ def convert(source: str, resolution: int, path: Path, skipped: Callable[[Skipped
 
 
 class Unlabelled(NamedTuple):
-    """Observed images that wait in a file. pixels: (N, H, H, 1) float32, mapped, not in memory."""
+    """Observed images that wait in a file, split as the simulated ones are.
+
+    pixels: (N, H, H, 1) float32, mapped, not in memory; training, validation: numbers of images
+    """
 
     pixels: NDArray[np.float32]
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
 
     @classmethod
-    def mapped(cls, path: Path, resolution: int) -> Unlabelled:
-        """What `convert` wrote."""
-        pixels = np.memmap(path, np.float32, "r")
-        return cls(pixels.reshape(-1, resolution, resolution, 1))
+    def mapped(cls, path: Path, resolution: int, seed: int) -> Unlabelled:
+        """What `convert` wrote. A single image is on both sides."""
+        pixels = np.memmap(path, np.float32, "r").reshape(-1, resolution, resolution, 1)
+        order = np.random.default_rng(seed).permutation(len(pixels))
+        training = max(1, round(TRAINING_SHARE * len(pixels)))
+        return cls(pixels, order[:training], order[training:] if training < len(pixels) else order)
+
+    def batches(self, plan: BatchPlan, rank: int) -> Iterator[Joint]:
+        """The images for validation as an evaluating step takes them, dealt by `plan`, for one epoch."""
+        for step in range(plan.steps_per_epoch):
+            batch = plan.batch(step, rank)
+            nothing = np.zeros(plan.batch_size, np.float32)
+            pixels = self.pixels[self.validation[batch.indices]]
+            yield tuple(map(tf.constant, (pixels, nothing.astype(np.int64), nothing, batch.weights)))
 
 
 def labelled_only(batches: Batches) -> Iterator[Joint]:
@@ -89,7 +104,7 @@ class JointBatches:
     ) -> None:
         def read(step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             batch = plan.batch(int(step), rank)
-            return unlabelled.pixels[batch.indices], batch.weights
+            return unlabelled.pixels[unlabelled.training[batch.indices]], batch.weights
 
         def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             pixels, weights = tf.numpy_function(read, [step], (tf.float32, tf.float32), stateful=False)

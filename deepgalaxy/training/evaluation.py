@@ -1,73 +1,71 @@
-"""What a classifier is worth: its scores on images by what they have in common with the training's, beside two
-rules that need no network: always the median class, and the class of the nearest training image in pixels.
-"""
+"""What a network makes of images that it was not trained on."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import itertools
+from collections.abc import Iterable, Mapping, Sized
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+import tensorflow as tf
 
-from deepgalaxy.data.batches import Examples
-from deepgalaxy.data.layout import CLASS_INTERVAL_MYR, Catalogue
+from deepgalaxy.data.batches import BatchPlan, Examples, Loading
+from deepgalaxy.data.pipeline import Batches
 from deepgalaxy.data.reader import Reader
+from deepgalaxy.data.unlabelled import Joint, Unlabelled, labelled_only
+from deepgalaxy.training.examples import ExampleSets
+from deepgalaxy.training.logs import Reconstruction
+from deepgalaxy.training.objective import Objective
+from deepgalaxy.training.settings import TrainingSettings
+from deepgalaxy.training.step import evaluation_step
 
-PIXELS_COMPARED = 32
-"""Edge that images are averaged down to before pixels are compared: finer ones would fill the memory."""
-
-READ_AT_ONCE = 256
-
-
-class Score(NamedTuple):
-    """How well a rule guesses: shares of images, and mean absolute error in Myr."""
-
-    images: int
-    top_1: float
-    top_5: float
-    error_myr: float
+if TYPE_CHECKING:
+    from deepgalaxy.training.ranks import Ranks
 
 
-def median_rule(training: Examples, tested: Examples) -> Score:
-    """Always the median class of the training images, and for the five likeliest the five around it."""
-    guess = int(np.median(training.label))
-    return _score(tested.label, np.full(len(tested), guess), np.tile(np.arange(guess - 2, guess + 3), (len(tested), 1)))
+def sum_over_ranks(sums: Mapping[str, float], ranks: Ranks) -> dict[str, float]:
+    """Totals by name, added up over all ranks."""
+    return dict(zip(sums, map(float, ranks.total(np.array(list(sums.values())))), strict=True))
 
 
-class NearestPixels:
-    """The classes of the nearest training images in pixels (Euclidean distance)."""
+class Evaluation:
+    """Evaluates a network, as it is at each call, together with the other ranks."""
 
-    def __init__(self, catalogue: Catalogue, training: Examples) -> None:
-        from sklearn.neighbors import NearestNeighbors
+    def __init__(
+        self, model: tf.keras.Model, objective: Objective, sets: ExampleSets, ranks: Ranks, settings: TrainingSettings
+    ) -> None:
+        self._model, self._objective, self._sets, self._ranks = model, objective, sets, ranks
+        self._batch_size, self._seed = settings.batch_size, settings.seed
+        self._step = evaluation_step(model, objective)
 
-        self._catalogue, self._label = catalogue, training.label
-        self._neighbours = NearestNeighbors(n_neighbors=min(5, len(training)), algorithm="brute")
-        self._neighbours.fit(_coarse_pixels(catalogue, training))
+    def of(self, examples: Examples) -> dict[str, float]:
+        """Mean losses and scores on `examples`."""
+        plan = self._deal(examples)
+        batches = labelled_only(Batches(self._sets.catalogue, examples, plan, self._ranks.rank))
+        return self._means(itertools.islice(batches, plan.steps_per_epoch))
 
-    def score(self, tested: Examples) -> Score:
-        """Guess the class of the nearest; its five nearest stand for the five likeliest."""
-        nearest = self._neighbours.kneighbors(_coarse_pixels(self._catalogue, tested), return_distance=False)
-        classes = self._label[nearest]
-        return _score(tested.label, classes[:, 0], classes)
+    def of_observed(self, unlabelled: Unlabelled) -> dict[str, float]:
+        """Mean losses on the observed images that were not trained on; none for a classifier alone."""
+        means = self._means(unlabelled.batches(self._deal(unlabelled.validation), self._ranks.rank))
+        return {name: value for name, value in means.items() if name != "loss"}
 
+    def reconstructions(self, unlabelled: Unlabelled | None, count: int = 8) -> list[Reconstruction]:
+        """Some images that were not trained on, by class, then observed ones, and what the autoencoder gives back."""
+        chosen = self._sets.validation
+        order = np.argsort(chosen.label, kind="stable")[np.linspace(0, len(chosen) - 1, count).astype(int)]
+        images = Reader(self._sets.catalogue, chosen).read(order)
+        names = [f"class {label}" for label in chosen.label[order]]
+        if unlabelled:
+            images = np.concatenate([images, unlabelled.pixels[unlabelled.validation[:count]]])
+        names += ["observed"] * (len(images) - len(names))
+        return list(zip(names, images, self._model(images)["images"].numpy(), strict=True))
 
-def _score(truth: NDArray[np.int64], guess: NDArray[np.int64], five: NDArray[np.int64]) -> Score:
-    return Score(
-        images=len(truth),
-        top_1=float(np.mean(guess == truth)),
-        top_5=float(np.mean(np.any(five == truth[:, None], axis=1))),
-        error_myr=float(np.mean(np.abs(guess - truth)) * CLASS_INTERVAL_MYR),
-    )
+    def _means(self, batches: Iterable[Joint]) -> dict[str, float]:
+        sums = self._objective.no_sums()
+        for batch in batches:
+            for name, value in self._step(*batch).items():
+                sums[name] += float(value)
+        return self._objective.means(sum_over_ranks(sums, self._ranks))
 
-
-def _coarse_pixels(catalogue: Catalogue, examples: Examples) -> NDArray[np.float32]:
-    """(N, p) of averaged pixels, read a few at a time."""
-    reader = Reader(catalogue, examples)
-    block = max(1, catalogue.resolution // PIXELS_COMPARED)
-    edge = catalogue.resolution // block
-    coarse = np.empty((len(examples), edge * edge), np.float32)
-    for start in range(0, len(examples), READ_AT_ONCE):
-        images = reader.read(np.arange(start, min(start + READ_AT_ONCE, len(examples))))
-        cut = images[:, : edge * block, : edge * block, 0].reshape(len(images), edge, block, edge, block)
-        coarse[start : start + len(images)] = cut.mean(axis=(2, 4)).reshape(len(images), -1)
-    return coarse
+    def _deal(self, examples: Sized) -> BatchPlan:
+        return BatchPlan(len(examples), self._batch_size, self._ranks.size, self._seed, Loading.SHARD)

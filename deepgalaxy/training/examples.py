@@ -1,17 +1,24 @@
-"""Which images of a file are trained on, validate, or are held out."""
+"""Which images of a file are trained on, validate, or are held out; and the batches a rank trains on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from deepgalaxy.data.batches import Examples, select, split
+from deepgalaxy.data.augment import Augmentation
+from deepgalaxy.data.batches import BatchPlan, Examples, select, split
 from deepgalaxy.data.layout import Catalogue, read_catalogue
+from deepgalaxy.data.pipeline import Batches
+from deepgalaxy.data.unlabelled import Joint, JointBatches, Unlabelled, labelled_only
 from deepgalaxy.errors import InputError
 from deepgalaxy.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from deepgalaxy.training.ranks import Ranks
 
 
 class ExampleSets(NamedTuple):
@@ -56,3 +63,36 @@ def example_sets(settings: TrainingSettings) -> ExampleSets:
         if not len(examples):
             raise InputError(f"{len(left)} images of {settings.data} leave none for {name}")
     return ExampleSets(catalogue, training, validation, {k: v for k, v in held_out.items() if len(v)})
+
+
+def training_batches(
+    settings: TrainingSettings,
+    sets: ExampleSets,
+    plan: BatchPlan,
+    ranks: Ranks,
+    first_step: int,
+    unlabelled: Unlabelled | None,
+) -> Iterator[Joint]:
+    """This rank's batches from a step on, augmented, with unlabelled images among them where there are any.
+
+    Raises
+    ------
+    InputError: noise out of its range
+    """
+    augmentation = Augmentation(settings.noise, settings.flips, settings.rotations)
+    labelled = Batches(sets.catalogue, sets.training, plan, ranks.rank, first_step, augmentation)
+    per_step = settings.unlabelled_batch_size * settings.passes
+    if unlabelled is None or per_step == 0:
+        return labelled_only(labelled)
+    more = BatchPlan(len(unlabelled.training), per_step, ranks.size, settings.seed)
+    return iter(
+        JointBatches(
+            labelled,
+            unlabelled,
+            more,
+            ranks.rank,
+            first_step=first_step,
+            passes=settings.passes,
+            augmentation=augmentation,
+        )
+    )

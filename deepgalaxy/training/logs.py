@@ -7,11 +7,16 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from deepgalaxy.figures import save
 
 Row = dict[str, float]
+
+Reconstruction = tuple[str, NDArray[np.float32], NDArray[np.float32]]
+"""What it is, an image (H, H, 1), and what the autoencoder makes of it."""
 
 TRAINING, VALIDATION = "#000000", "#d55e00"  # far apart for colour-blind readers, and in grey
 
@@ -66,4 +71,26 @@ def draw_curves(history: Sequence[Row], title: str, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=9)
+    save(figure, path)
+
+
+def draw_reconstructions(reconstructions: Sequence[Reconstruction], path: Path, columns: int = 8) -> None:
+    """Images above what the autoencoder makes of them, `columns` side by side.
+
+    Raises
+    ------
+    InputError: `path` can't be written
+    """
+    from matplotlib.figure import Figure
+
+    rows = -(-len(reconstructions) // columns)
+    figure = Figure(figsize=(1.4 * columns, 2.95 * rows), dpi=120, layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in grid.ravel():
+        axes.set_axis_off()
+    for i, (name, image, again) in enumerate(reconstructions):
+        row, column = divmod(i, columns)
+        for axes, pixels, title in zip(grid[2 * row : 2 * row + 2, column], (image, again), (name, ""), strict=True):
+            axes.imshow(pixels[..., 0], cmap="inferno", vmin=0, vmax=1)
+            axes.set_title(title, fontsize=8)
     save(figure, path)

@@ -101,6 +101,10 @@ class Objective:
         scores = [*SCORES] if "classes" in self.weights else []
         return [*COUNTS, *self.weights, *scores]
 
+    def no_sums(self) -> dict[str, float]:
+        """Totals over no image."""
+        return dict.fromkeys(self.sum_names(), 0.0)
+
     def means(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Means of losses (`<name>_loss`) and scores over their images, and the weighted `loss`."""
         count = {name: sums["labelled_count" if name in ("classes", *SCORES) else "image_count"] for name in sums}

@@ -42,7 +42,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     data: HDF5 file of merger images; unlabelled: folder of observed images, `hubble`, or empty
     loss_weights: by name, see `objective`; they say which parts of the network there are
     learning_rate: of one worker; scaling: `linear` multiplies it by the workers, over `warmup_epochs`
-    batch_size, unlabelled_batch_size: images per worker and pass
+    batch_size, unlabelled_batch_size: images per worker and pass; 0 unlabelled ones: only reported on
     passes: gone through before gradients are exchanged (local gradient aggregation)
     patience: epochs without a lower validation loss before the training ends; 0 for all epochs
     checkpoint_every: steps; 0 for the end of each epoch alone
@@ -97,7 +97,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise InputError(near_names("scaling", self.scaling, SCALINGS))
         if self.loading not in [x.value for x in Loading]:
             raise InputError(near_names("loading", self.loading, [x.value for x in Loading]))
-        smallest = {"batch_size": 1, "unlabelled_batch_size": 1, "passes": 1, "epochs": 1, "classes": 2, "latent": 1}
+        smallest = {"batch_size": 1, "unlabelled_batch_size": 0, "passes": 1, "epochs": 1, "classes": 2, "latent": 1}
         for field in (*smallest, "patience", "checkpoint_every", "seed", "warmup_epochs"):
             if getattr(self, field) < smallest.get(field, 0):
                 raise InputError(

@@ -6,30 +6,27 @@ the network as it was at the lowest validation loss.
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from deepgalaxy.data.augment import Augmentation
-from deepgalaxy.data.batches import BatchPlan, Examples, Loading
-from deepgalaxy.data.pipeline import Batches
-from deepgalaxy.data.unlabelled import Joint, JointBatches, Unlabelled, convert, labelled_only
+from deepgalaxy.data.batches import BatchPlan, Loading
+from deepgalaxy.data.unlabelled import Unlabelled, convert
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.networks.deepgalaxy import load_network, network
 from deepgalaxy.spec import to_json
 from deepgalaxy.training.checkpoints import Checkpoints, State
-from deepgalaxy.training.examples import ExampleSets, example_sets
+from deepgalaxy.training.evaluation import Evaluation, sum_over_ranks
+from deepgalaxy.training.examples import ExampleSets, example_sets, training_batches
 from deepgalaxy.training.logs import Logs, Row
 from deepgalaxy.training.objective import Objective
 from deepgalaxy.training.randomness import own_random_state
 from deepgalaxy.training.settings import TrainingSettings
-from deepgalaxy.training.step import average_moving_statistics, evaluation_step, optimizer, train_step
+from deepgalaxy.training.step import average_moving_statistics, optimizer, train_step
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -51,8 +48,14 @@ class Training:
         self._ranks, self._note = ranks, note
         self.objective = Objective(settings.loss_weights, settings.classification_loss)
         self.sets: ExampleSets = example_sets(settings)
-        self._augmentation = Augmentation(settings.noise, settings.flips, settings.rotations)
-        self._plan = self._deal(self.sets.training, settings.batch_size * settings.passes, Loading(settings.loading))
+        self._plan = BatchPlan(
+            len(self.sets.training),
+            settings.batch_size * settings.passes,
+            ranks.size,
+            settings.seed,
+            Loading(settings.loading),
+            settings.reshuffle_every,
+        )
         own_random_state()
         self.model = network(
             settings.backbone,
@@ -67,8 +70,9 @@ class Training:
         self._step = train_step(
             self.model, self.objective, self._updates, ranks, seed=settings.seed, passes=settings.passes
         )
-        self._evaluate = evaluation_step(self.model, self.objective)
+        self.evaluation = Evaluation(self.model, self.objective, self.sets, ranks, settings)
         self._checkpoints = Checkpoints(out / "checkpoints", settings, ranks.size, self.model, self._updates)
+        self.unlabelled: Unlabelled | None = None
         self._state = State()
 
     def begin(self, *, resume: bool) -> None:
@@ -114,8 +118,9 @@ class Training:
         if self._state.sums == {} and self._state.history:  # an epoch's end, whatever number of workers made it
             self._state.step = len(self._state.history) * per_epoch
         logs = Logs(self.out, self._title()) if self.is_first else None
-        batches = self._batches(self._state.step)
-        local = self._no_sums()
+        self.unlabelled = self._observed()
+        batches = training_batches(self.settings, self.sets, self._plan, self._ranks, self._state.step, self.unlabelled)
+        local = self.objective.no_sums()
         began = time.monotonic()
         while len(self._state.history) < self.settings.epochs and not self._patience_is_over():
             epoch = self._state.step / per_epoch
@@ -129,7 +134,7 @@ class Training:
             if not ended and not self._checkpoint_is_due():
                 continue
             self._agree(local)
-            local = self._no_sums()
+            local = self.objective.no_sums()
             if ended:
                 self._end_epoch(time.monotonic() - began, logs)
                 began = time.monotonic()
@@ -138,16 +143,6 @@ class Training:
             if ended and stop(self._state.history[-1]):
                 break
         return self._state.history
-
-    def evaluate(self, examples: Examples) -> dict[str, float]:
-        """Mean losses and scores of the network on `examples`, over all ranks."""
-        plan = self._deal(examples, self.settings.batch_size, Loading.SHARD)
-        sums = self._no_sums()
-        batches = labelled_only(Batches(self.sets.catalogue, examples, plan, self._ranks.rank))
-        for batch in itertools.islice(batches, plan.steps_per_epoch):
-            for name, value in self._evaluate(*batch).items():
-                sums[name] += float(value)
-        return self.objective.means(self._total(sums))
 
     @property
     def is_first(self) -> bool:
@@ -164,7 +159,7 @@ class Training:
         """Validate, and write down what the epoch reached."""
         state = self._state
         means = self.objective.means(state.sums)
-        validation = self.evaluate(self.sets.validation)
+        validation = self.evaluation.of(self.sets.validation)
         number = len(state.history) + 1
         state.history = [
             *state.history,
@@ -190,15 +185,9 @@ class Training:
 
     def _agree(self, local: Mapping[str, float]) -> None:
         """Add up what the ranks counted, and average what batch normalisation saw on each."""
-        total = self._total(local)
+        total = sum_over_ranks(local, self._ranks)
         self._state.sums = {name: self._state.sums.get(name, 0.0) + value for name, value in total.items()}
         average_moving_statistics(self.model, self._ranks)
-
-    def _total(self, sums: Mapping[str, float]) -> dict[str, float]:
-        return dict(zip(sums, map(float, self._ranks.total(np.array(list(sums.values())))), strict=True))
-
-    def _no_sums(self) -> dict[str, float]:
-        return dict.fromkeys(self.objective.sum_names(), 0.0)
 
     def _checkpoint_is_due(self) -> bool:
         return bool(self.settings.checkpoint_every) and self._state.step % self.settings.checkpoint_every == 0
@@ -207,39 +196,19 @@ class Training:
         waited = len(self._state.history) - self._state.best_epoch
         return bool(self.settings.patience) and waited >= self.settings.patience
 
-    def _deal(self, examples: Examples, batch_size: int, loading: Loading) -> BatchPlan:
-        return BatchPlan(
-            len(examples), batch_size, self._ranks.size, self.settings.seed, loading, self.settings.reshuffle_every
-        )
-
-    def _batches(self, first_step: int) -> Iterator[Joint]:
-        """Training batches of this rank from a step on."""
-        s = self.settings
-        augmentation = self._augmentation if s.noise or s.flips or s.rotations else None
-        labelled = Batches(
-            self.sets.catalogue, self.sets.training, self._plan, self._ranks.rank, first_step, augmentation
-        )
-        if not s.unlabelled:
-            return labelled_only(labelled)
+    def _observed(self) -> Unlabelled | None:
+        """Observed images, read by rank 0 into a file that all ranks map; none where none were asked for."""
+        if not self.settings.unlabelled:
+            return None
         resolution = self.sets.catalogue.resolution
         path = self.out / f"unlabelled_{resolution}.float32"
         if self.is_first and not path.exists():
-            count = convert(s.unlabelled, resolution, path, lambda f: self._note(f"skipped {f.name}: {f.reason}"))
-            self._note(f"{count} unlabelled images of {s.unlabelled}")
-        self._ranks.wait_for_all()
-        unlabelled = Unlabelled.mapped(path, resolution)
-        plan = BatchPlan(len(unlabelled.pixels), s.unlabelled_batch_size * s.passes, self._ranks.size, s.seed)
-        return iter(
-            JointBatches(
-                labelled,
-                unlabelled,
-                plan,
-                self._ranks.rank,
-                first_step=first_step,
-                passes=s.passes,
-                augmentation=augmentation,
+            count = convert(
+                self.settings.unlabelled, resolution, path, lambda f: self._note(f"skipped {f.name}: {f.reason}")
             )
-        )
+            self._note(f"{count} unlabelled images of {self.settings.unlabelled}")
+        self._ranks.wait_for_all()
+        return Unlabelled.mapped(path, resolution, self.settings.seed)
 
     def _save_model(self) -> None:
         partial = self.out / "partial.keras"

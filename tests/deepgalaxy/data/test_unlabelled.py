@@ -30,7 +30,10 @@ def unlabelled(photos, tmp_path):
     skipped = []
     assert convert(str(photos), 32, tmp_path / "photos.float32", skipped.append) == FOUND
     assert [s.name for s in skipped] == ["x.png"]
-    return Unlabelled.mapped(tmp_path / "photos.float32", 32)
+    everything = Unlabelled.mapped(tmp_path / "photos.float32", 32, seed=0)
+    assert sorted([*everything.training, *everything.validation]) == list(range(FOUND))
+    assert len(everything.training) == 6  # 80% of 7
+    return everything
 
 
 def test_photographs_wait_in_a_file(unlabelled):
@@ -50,7 +53,7 @@ def joint(data_file, unlabelled, workers=1, rank=0, first_step=0, passes=1, augm
     examples = select(catalogue)
     plan = BatchPlan(len(examples), 6 * passes, workers, seed=0)
     labelled = Batches(catalogue, examples, plan, rank, first_step, augmentation)
-    more = BatchPlan(len(unlabelled.pixels), 2 * passes, workers, seed=0)
+    more = BatchPlan(len(unlabelled.training), 2 * passes, workers, seed=0)
     options = dict(first_step=first_step, passes=passes, augmentation=augmentation)
     return JointBatches(labelled, unlabelled, more, rank, **options), labelled
 
@@ -73,12 +76,21 @@ def test_a_joint_batch_holds_both_and_weighs_each_as_it_should(data_file, unlabe
         assert np.all(image_weights > 0)
 
 
-def test_every_photograph_comes_once_an_epoch_of_theirs(data_file, unlabelled):
+def test_every_photograph_to_train_on_comes_once_an_epoch_of_theirs(data_file, unlabelled):
     seen = []
     for rank in range(2):
         for images, _, _, image_weights in steps(joint(data_file, unlabelled, workers=2, rank=rank)[0], 2):
             seen += list(images[6:][image_weights[6:] > 0].mean(axis=(1, 2, 3)) * 255)
-    assert sorted(seen) == pytest.approx(10 * np.arange(1, FOUND + 1), rel=1e-3)
+    assert sorted(seen) == pytest.approx(10 * (1 + np.sort(unlabelled.training)), rel=1e-3)
+
+
+def test_the_others_come_once_in_validation_without_labels(unlabelled):
+    plan = BatchPlan(len(unlabelled.validation), 4, 1, seed=0)
+    ((images, labels, label_weights, image_weights),) = unlabelled.batches(plan, 0)
+    assert images.shape == (4, 32, 32, 1)
+    assert float(images[0, 0, 0, 0]) * 255 == pytest.approx(10 * (1 + unlabelled.validation[0]), rel=1e-3)
+    assert not np.any(labels) and not np.any(label_weights)
+    assert list(image_weights.numpy() > 0) == [True, False, False, False]
 
 
 def test_every_pass_has_its_share_of_both(data_file, unlabelled):

@@ -27,7 +27,7 @@ def test_settings_survive_json_and_tell_what_differs():
     assert again == settings
     longer = msgspec.structs.replace(settings, epochs=99, patience=3)
     longer.require_same(settings, "runs/a")
-    with pytest.raises(InputError, match="runs/a was begun with seed 0, not 1: choose another --out"):
+    with pytest.raises(InputError, match="runs/a was begun with seed 0, not 1: choose another folder with --out"):
         msgspec.structs.replace(settings, seed=1).require_same(settings, "runs/a")
 
 

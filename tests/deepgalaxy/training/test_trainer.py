@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from deepgalaxy.data.reader import Reader
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import load_network
@@ -122,19 +121,6 @@ def test_the_vae_alone_leaves_encoder_and_its_statistics_as_they_are(train):
     ):
         assert np.array_equal(a, b)
     assert "top_1" not in training._state.history[0]
-
-
-def test_evaluation_sees_each_image_once_whatever_the_batch(train):
-    training = train(epochs=1)
-    validation = training.sets.validation
-    expected = training.evaluate(validation)
-    reader_labels = validation.label
-    assert len(reader_labels) % 8
-    images = Reader(training.sets.catalogue, validation).read(np.arange(len(validation)))
-    probabilities = training.model(images)["classes"].numpy()
-    assert expected["top_1"] == pytest.approx(np.mean(probabilities.argmax(axis=1) == reader_labels))
-    right = probabilities[np.arange(len(images)), reader_labels]
-    assert expected["classes_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-4)
 
 
 def test_a_loss_that_is_not_finite_is_told(train):
