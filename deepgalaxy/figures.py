@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepgalaxy.errors import InputError
+from deepgalaxy.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,8 +18,5 @@ def save(figure: Figure, path: Path, *, trimmed: bool = False) -> None:
     ------
     InputError: `path` can't be written
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, bbox_inches="tight" if trimmed else None)
-    except OSError as error:
-        raise InputError(f"can't write {path}: {error.strerror or error}") from None
+    with replacing(path) as partial:
+        figure.savefig(partial, bbox_inches="tight" if trimmed else None)

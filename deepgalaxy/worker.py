@@ -25,6 +25,7 @@ import psutil
 
 from deepgalaxy import placement, probe
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
+from deepgalaxy.files import replacing
 from deepgalaxy.lifetime import die_with_parent
 from deepgalaxy.spec import Mode, Outcome, Precision, RankRecord, RunSpec, Runtime, read_json, to_json
 
@@ -80,9 +81,8 @@ def main(argv: list[str]) -> int:
             return _fail(out, rank, MemoryError(str(error).splitlines()[0]))
         raise  # anything else is a fault of ours: its traceback belongs in the log
     path = out / f"rank-{record.rank:05d}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(to_json(record))
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(to_json(record))
     return 0
 
 

@@ -16,6 +16,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.console",
     "deepgalaxy.data.layout",
     "deepgalaxy.errors",
+    "deepgalaxy.files",
     "deepgalaxy.networks.catalogue",
     "deepgalaxy.placement",
     "deepgalaxy.probe",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.files import replacing
 from deepgalaxy.spec import Outcome, RunRecord, RunSpec, read_json, to_json
 
 
@@ -72,12 +72,5 @@ def write_atomically(path: Path, content: bytes) -> None:
     ------
     InputError: it can't be written
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with replacing(path) as partial:
         partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"can't write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):  # gone already, or never made
-            partial.unlink()

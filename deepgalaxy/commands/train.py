@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deepgalaxy.commands import ranked
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.files import replacing
 from deepgalaxy.spec import Engine, Precision
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def evaluate(training: Training, out: Path) -> dict[str, dict[str, dict[str, flo
             result[name]["nearest in pixels"] = nearest.score(examples)._asdict()
     if "images" in training.objective.weights:
         draw_reconstructions(training.evaluation.reconstructions(training.unlabelled), out / "reconstructions.png")
-    (out / "evaluation.json").write_text(json.dumps(result, indent=1))
+    with replacing(out / "evaluation.json") as partial:
+        partial.write_text(json.dumps(result, indent=1))
     return result
 
 

@@ -7,7 +7,6 @@ as they are and unpacked by Intel's ISA-L, in half of the time that HDF5 takes w
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +28,7 @@ def image_reader(dataset: h5py.Dataset) -> ReadImage:
     The function it returns raises OSError, RuntimeError or ValueError on damaged data.
     """
     shuffled = dataset.shuffle and dataset.dtype.itemsize > 1
-    plain = dataset.dtype in (np.float32, np.uint8) and sys.byteorder == "little"
+    plain = dataset.dtype in (np.float32, np.uint8)
     own_chunks = dataset.chunks == (1, *dataset.shape[1:])
     filters = dataset.id.get_create_plist().get_nfilters()
     if plain and own_chunks and dataset.compression == "gzip" and filters == 1 + bool(dataset.shuffle):
@@ -68,16 +67,15 @@ def _deflated(dataset: h5py.Dataset, shuffled: bool) -> ReadImage:
         if len(unpacked) != out.nbytes:
             raise ValueError(f"{len(unpacked)} bytes where {out.nbytes} are expected")
         if shuffled:
-            _unshuffle(unpacked.reshape(SHUFFLED_BYTES, *out.shape), out.view(np.uint32))
+            _unshuffle(unpacked, out)
         else:
             out.reshape(-1).view(np.uint8)[...] = unpacked
 
     return read
 
 
-def _unshuffle(byte: NDArray[np.uint8], out: NDArray[np.uint32]) -> None:
+def _unshuffle(shuffled: NDArray[np.uint8], out: NDArray[Any]) -> None:
     """Undo HDF5's shuffle of 4-byte numbers: all first bytes stand first, then all second ones, and so on."""
-    out[...] = byte[3]
-    for lower in (byte[2], byte[1], byte[0]):
-        np.left_shift(out, 8, out=out)
-        np.bitwise_or(out, lower, out=out)
+    bytes_of_numbers = out.reshape(-1, 1).view(np.uint8)
+    for i, plane in enumerate(shuffled.reshape(SHUFFLED_BYTES, -1)):
+        bytes_of_numbers[:, i] = plane

@@ -23,6 +23,7 @@ import psutil
 from numpy.typing import NDArray
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.files import told_if_unwritable
 
 CLASS_INTERVAL_MYR = 5.0
 GROUP_NAME = re.compile(r"s_(?P<size>\d+(\.\d+)?)_m_(?P<mass>\d+(\.\d+)?)")
@@ -146,19 +147,18 @@ def atomic_file(path: Path) -> Iterator[h5py.File]:
     """
     prefix = f".{path.name}.partial-{platform.node()}-"
     partial = path.with_name(f"{prefix}{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by processes that were killed
-            if not psutil.pid_exists(int(left.name[len(prefix) :])):
-                left.unlink(missing_ok=True)
-        with h5py.File(partial, "w") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"can't write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # gone already, or never made
-            partial.unlink()
+    with told_if_unwritable(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by processes that were killed
+                if not psutil.pid_exists(int(left.name[len(prefix) :])):
+                    left.unlink(missing_ok=True)
+            with h5py.File(partial, "w") as file:
+                yield file
+            partial.replace(path)
+        finally:
+            with suppress(OSError):  # gone already, or never made
+                partial.unlink()
 
 
 def add_simulation(

@@ -15,6 +15,7 @@ import msgspec
 import tensorflow as tf
 
 from deepgalaxy.errors import InputError, first_line
+from deepgalaxy.files import replacing
 from deepgalaxy.training.settings import TrainingSettings
 
 KEPT = 3
@@ -73,9 +74,8 @@ class Checkpoints:
             manifest = _Manifest(
                 schema=SCHEMA, settings=self._settings, workers=self._workers, state=state, sha256=digests
             )
-            partial = prefix.with_suffix(".partial")
-            partial.write_bytes(msgspec.json.encode(manifest))
-            partial.replace(prefix.with_suffix(".json"))
+            with replacing(prefix.with_suffix(".json")) as partial:
+                partial.write_bytes(msgspec.json.encode(manifest))
         except (OSError, tf.errors.OpError) as error:
             raise InputError(f"can't write checkpoint {prefix}: {first_line(error)}") from None
         for old in self.newest()[KEPT:]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepgalaxy.figures import save
+from deepgalaxy.files import replacing
 
 Row = dict[str, float]
 
@@ -39,9 +40,8 @@ class Logs:
         writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: f"{value:.7g}" for name, value in row.items()} for row in history)
-        partial = self._folder / "log.csv.partial"
-        partial.write_text(text.getvalue())
-        partial.replace(self._folder / "log.csv")
+        with replacing(self._folder / "log.csv") as partial:
+            partial.write_text(text.getvalue())
         draw_curves(history, self._title, self._folder / "curves.png")
 
 

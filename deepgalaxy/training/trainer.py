@@ -17,6 +17,7 @@ import msgspec
 from deepgalaxy.data.batches import BatchPlan, Loading
 from deepgalaxy.data.unlabelled import Unlabelled, convert
 from deepgalaxy.errors import BadResultError, InputError
+from deepgalaxy.files import replacing
 from deepgalaxy.networks.deepgalaxy import load_network, network
 from deepgalaxy.spec import to_json
 from deepgalaxy.training.checkpoints import Checkpoints, State
@@ -98,11 +99,8 @@ class Training:
         if not resume and self._checkpoints.newest():
             raise InputError(f"{self.out} holds a training: go on with --resume, or choose another --out")
         state = self._checkpoints.restore(self._note) if resume else State()
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / "settings.json").write_bytes(to_json(self.settings))
-        except OSError as error:
-            raise InputError(f"can't write {self.out}: {error.strerror}") from None
+        with replacing(self.out / "settings.json") as partial:
+            partial.write_bytes(to_json(self.settings))
         return state
 
     def run(self, report: Report, stop: Callable[[Row], bool] = lambda _: False) -> list[Row]:
@@ -211,9 +209,8 @@ class Training:
         return Unlabelled.mapped(path, resolution, self.settings.seed)
 
     def _save_model(self) -> None:
-        partial = self.out / "partial.keras"
-        self.model.save(partial)
-        partial.replace(self.out / "model.keras")
+        with replacing(self.out / "model.keras") as partial:
+            self.model.save(partial)
 
     def _title(self) -> str:
         s = self.settings

@@ -51,6 +51,6 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path):
     path = tmp_path / "a"
     write_atomically(path, b"old")
     with pytest.raises(InputError, match="can't write"):
-        write_atomically(tmp_path / "none" / "a", b"new")
+        write_atomically(path / "a", b"new")  # `path` is no folder
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
