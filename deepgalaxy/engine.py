@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Collection
 from types import ModuleType
 from unittest import mock
 
 from deepgalaxy import probe
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.spec import Engine, Precision
 
 PLUGIN_FOLDER = "tensorflow-plugins"
@@ -48,6 +49,19 @@ def set_precision(tf: ModuleType, precision: Precision) -> None:
     """Compute in `precision` from here on; variables stay float32."""
     policy = {Precision.FP32: "float32", Precision.BF16: "mixed_bfloat16"}[precision]
     tf.keras.mixed_precision.set_global_policy(policy)
+
+
+def require_precision(precision: Precision, ran: Collection[str]) -> None:
+    """See to it that a graph that computes in the types `ran` has the precision that was asked for.
+
+    Raises
+    ------
+    BadResultError: it has not
+    """
+    wanted = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[precision]
+    # The last product, to the class probabilities, stays float32 in both precisions.
+    if not ran or not set(ran) <= {wanted, "float32"} or wanted not in ran:
+        raise BadResultError(f"precision {precision.value} was asked for, the graph computes in {sorted(ran)}")
 
 
 def compute_dtypes(graph_def: object) -> set[str]:

@@ -27,7 +27,7 @@ from deepgalaxy import placement, probe
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
 from deepgalaxy.files import replacing
 from deepgalaxy.lifetime import die_with_parent
-from deepgalaxy.spec import Mode, Outcome, Precision, RankRecord, RunSpec, Runtime, read_json, to_json
+from deepgalaxy.spec import Mode, Outcome, RankRecord, RunSpec, Runtime, read_json, to_json
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -223,11 +223,10 @@ def _measure(
 
 def _checks(spec: RunSpec, work: Workload) -> dict[str, str]:
     """Assert that the graph is what was asked for; the findings go into the record."""
-    wanted = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[spec.precision]
+    from deepgalaxy.engine import require_precision
+
     ran = work.compute_dtypes()
-    # The last product, to the class probabilities, stays float32 in both precisions.
-    if not ran or not ran <= {wanted, "float32"} or wanted not in ran:
-        raise BadResultError(f"precision {spec.precision.value} was asked for, the graph computes in {sorted(ran)}")
+    require_precision(spec.precision, ran)
     shape = (spec.batch_size, spec.resolution, spec.resolution, 1)
     if work.input_shape != shape:
         raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")

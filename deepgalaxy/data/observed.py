@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import DecompressionBombError
 
 from deepgalaxy.errors import InputError, first_line
 
@@ -64,7 +65,8 @@ def observed(files: Sequence[Path], resolution: int, skipped: Callable[[Skipped]
         try:
             grey, note = _read_fits(path) if _is_fits(path) else (_read_picture(path), "")
             yield Observed(path.name, squared(grey, resolution), note)
-        except (OSError, ValueError, SyntaxError, TypeError) as error:  # what the readers raise on damaged files
+        # What the readers raise on damaged files, and on pictures that would not fit the memory.
+        except (OSError, ValueError, SyntaxError, TypeError, DecompressionBombError) as error:
             skipped(Skipped(path.name, first_line(error)))
 
 

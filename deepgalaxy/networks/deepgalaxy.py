@@ -22,9 +22,13 @@ import tensorflow as tf
 
 from deepgalaxy.errors import InputError, first_line
 from deepgalaxy.networks.autoencoder import LikeImages, decoder
+from deepgalaxy.networks.catalogue import CLASSES
 from deepgalaxy.networks.classifier import head
 from deepgalaxy.networks.encoder import encoder
 from deepgalaxy.networks.vae import Sample, vae_decoder, vae_encoder
+
+NAME_PREFIX = "deepgalaxy_"
+"""Of a network's name; its backbone's follows."""
 
 
 class Part(str, enum.Enum):
@@ -81,7 +85,23 @@ def network(
         mean, log_variance = vae_encoder(shape, latent)(Detached(name="detached")(features))
         z = Sample(dtype="float32", name="z")([mean, log_variance])
         outputs |= {"z_mean": mean, "z_log_variance": log_variance, "features_again": vae_decoder(shape, latent)(z)}
-    return tf.keras.Model(images, outputs, name=f"deepgalaxy_{backbone}")
+    return tf.keras.Model(images, outputs, name=NAME_PREFIX + backbone)
+
+
+def in_global_precision(model: tf.keras.Model) -> tf.keras.Model:
+    """The same network, computing in the precision of Keras's global policy; a saved one keeps its own."""
+    if tf.keras.mixed_precision.global_policy().compute_dtype == "float32":
+        return model
+    outputs = model.output_shape
+    again = network(
+        model.name.removeprefix(NAME_PREFIX),
+        model.input_shape[1],
+        parts_of(model),
+        classes=outputs["classes"][-1] if "classes" in outputs else CLASSES,
+        latent=outputs["z_mean"][-1] if "z_mean" in outputs else 16,
+    )
+    again.set_weights(model.get_weights())
+    return again
 
 
 def parts_of(model: tf.keras.Model) -> set[Part]:
