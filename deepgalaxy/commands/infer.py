@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -24,10 +24,6 @@ from deepgalaxy.spec import Precision
 
 if TYPE_CHECKING:
     from deepgalaxy.data.observed import Observed, Skipped
-
-HDF5_SUFFIXES = (".hdf5", ".h5")
-
-HUBBLE = "hubble"
 
 Row = dict[str, Any]
 
@@ -64,13 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Load, predict batch by batch, write, and say what was done."""
     _check(arguments)
     ranked.begin(arguments, seed=0)
+    from deepgalaxy.data.sources import images_of
     from deepgalaxy.inference import FrozenClassifier
     from deepgalaxy.networks.deepgalaxy import in_global_precision, load_network
 
     model = in_global_precision(load_network(arguments.model))
     resolution = _resolution(arguments, model.input_shape[1])
     skipped: list[Skipped] = []
-    images, count = _images(arguments.source, resolution, skipped.append)
+    images, count = images_of(arguments.source, resolution, skipped.append)
     classify = FrozenClassifier(model, resolution, arguments.batch_size, ranked.named(Precision, arguments.precision))
     progress, done = Progress(count), 0
     shown: list[Observed] = []
@@ -118,41 +115,6 @@ def _resolution(arguments: argparse.Namespace, own: int | None) -> int:
     if own and wanted and own != wanted:
         raise InputError(f"--resolution {wanted}: {arguments.model} takes images of {own} pixels")
     return own or wanted or 128
-
-
-def _images(source: str, resolution: int, skipped: Callable[[Skipped], None]) -> tuple[Iterator[Observed], int]:
-    """The images one by one, and how many there are."""
-    from deepgalaxy.data.observed import hubble_deep_field, image_files, observed
-
-    if source == HUBBLE:
-        galaxies = hubble_deep_field(resolution)
-        return iter(galaxies), len(galaxies)
-    if Path(source).suffix in HDF5_SUFFIXES:
-        return _simulated(Path(source), resolution)
-    files = image_files(Path(source))
-    return observed(files, resolution, skipped), len(files)
-
-
-def _simulated(path: Path, resolution: int) -> tuple[Iterator[Observed], int]:
-    """Images of an HDF5 file, named by simulation, camera and class."""
-    from deepgalaxy.data.batches import select
-    from deepgalaxy.data.layout import read_catalogue
-    from deepgalaxy.data.observed import Observed
-    from deepgalaxy.data.reader import Reader
-
-    catalogue = read_catalogue(path)
-    if catalogue.resolution != resolution:
-        raise InputError(f"{path} holds images of {catalogue.resolution} pixels, the model takes {resolution}")
-    examples = select(catalogue)
-    reader = Reader(catalogue, examples)
-
-    def read() -> Iterator[Observed]:
-        for i, label in enumerate(examples.label):
-            sequence = catalogue.sequences[examples.sequence[i]]
-            name = f"{sequence.group}/camera_{sequence.camera:02d}/class_{label:02d}"
-            yield Observed(name, reader.read(np.array([i]))[0])
-
-    return read(), len(examples)
 
 
 def _writer(arguments: argparse.Namespace, stack: ExitStack) -> Callable[[Row], None]:

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from deepgalaxy.data.batches import Examples
 from deepgalaxy.data.layout import CLASS_INTERVAL_MYR, Catalogue
+from deepgalaxy.data.pixels import coarse_pixels
 from deepgalaxy.data.reader import Reader
-
-PIXELS_COMPARED = 32
-"""Edge that images are averaged down to before pixels are compared: finer ones would fill the memory."""
 
 READ_AT_ONCE = 256
 
@@ -42,11 +40,11 @@ class NearestPixels:
 
         self._catalogue, self._label = catalogue, training.label
         self._neighbours = NearestNeighbors(n_neighbors=min(5, len(training)), algorithm="brute")
-        self._neighbours.fit(_coarse_pixels(catalogue, training))
+        self._neighbours.fit(_read_coarse(catalogue, training))
 
     def score(self, tested: Examples) -> Score:
         """Guess the class of the nearest; its five nearest stand for the five likeliest."""
-        nearest = self._neighbours.kneighbors(_coarse_pixels(self._catalogue, tested), return_distance=False)
+        nearest = self._neighbours.kneighbors(_read_coarse(self._catalogue, tested), return_distance=False)
         classes = self._label[nearest]
         return _score(tested.label, classes[:, 0], classes)
 
@@ -60,14 +58,9 @@ def _score(truth: NDArray[np.int64], guess: NDArray[np.int64], five: NDArray[np.
     )
 
 
-def _coarse_pixels(catalogue: Catalogue, examples: Examples) -> NDArray[np.float32]:
-    """(N, p) of averaged pixels, read a few at a time."""
+def _read_coarse(catalogue: Catalogue, examples: Examples) -> NDArray[np.float32]:
+    """Averaged pixels of all examples, (N, p), read a few at a time."""
     reader = Reader(catalogue, examples)
-    block = max(1, catalogue.resolution // PIXELS_COMPARED)
-    edge = catalogue.resolution // block
-    coarse = np.empty((len(examples), edge * edge), np.float32)
-    for start in range(0, len(examples), READ_AT_ONCE):
-        images = reader.read(np.arange(start, min(start + READ_AT_ONCE, len(examples))))
-        cut = images[:, : edge * block, : edge * block, 0].reshape(len(images), edge, block, edge, block)
-        coarse[start : start + len(images)] = cut.mean(axis=(2, 4)).reshape(len(images), -1)
-    return coarse
+    starts = range(0, len(examples), READ_AT_ONCE)
+    chosen = (np.arange(start, min(start + READ_AT_ONCE, len(examples))) for start in starts)
+    return np.concatenate([coarse_pixels(reader.read(numbers)) for numbers in chosen])
