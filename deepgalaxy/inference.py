@@ -18,14 +18,17 @@ CREDIBLE = (0.16, 0.5, 0.84)
 """Quantiles of the predicted distribution over classes: the median, and an interval that holds 68%."""
 
 
-def predictor(model: tf.keras.Model) -> Any:
-    """A `tf.function` of images (B, H, W, 1) that returns probabilities (B, classes) float32."""
+def frozen(model: tf.keras.Model, shape: tuple[int, int, int, int]) -> Any:
+    """The classifier as one graph whose weights are constants, which TensorFlow folds into what uses them.
 
-    def predict(images: tf.Tensor) -> tf.Tensor:
-        probabilities: tf.Tensor = model(images, training=False)["classes"]
-        return probabilities
+    Returns
+    -------
+    concrete function of images, float32 of `shape` (B, H, W, 1), that returns [probabilities (B, classes) float32]
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    return tf.function(predict, autograph=False)
+    predict = tf.function(lambda images: model(images, training=False)["classes"], autograph=False)
+    return convert_variables_to_constants_v2(predict.get_concrete_function(tf.TensorSpec(shape, tf.float32)))
 
 
 class FrozenClassifier:
@@ -38,13 +41,10 @@ class FrozenClassifier:
     """
 
     def __init__(self, model: tf.keras.Model, resolution: int, batch_size: int, precision: Precision) -> None:
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
         if Part.CLASSIFIER not in parts_of(model):
             raise InputError("the model has no classifier: it was trained without the loss `classes`")
         self._batch = np.zeros((batch_size, resolution, resolution, 1), np.float32)
-        traced = predictor(model).get_concrete_function(tf.TensorSpec(self._batch.shape, tf.float32))
-        self._graph = convert_variables_to_constants_v2(traced)
+        self._graph = frozen(model, self._batch.shape)
         require_precision(precision, compute_dtypes(self._graph.graph.as_graph_def()))
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

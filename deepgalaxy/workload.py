@@ -14,7 +14,7 @@ from deepgalaxy.data.batches import BatchPlan, split
 from deepgalaxy.data.pipeline import Batches
 from deepgalaxy.engine import compute_dtypes
 from deepgalaxy.errors import BadResultError, InputError
-from deepgalaxy.inference import predictor
+from deepgalaxy.inference import frozen
 from deepgalaxy.loading import checked_catalogue
 from deepgalaxy.networks.cost import gradient_bytes
 from deepgalaxy.networks.deepgalaxy import Part, network
@@ -38,9 +38,9 @@ class Workload:
     batches: Batches
     input_shape: tuple[int, ...]
     gradient_bytes: int
-    _function: Any
-    _signature: tuple[tf.TensorSpec, ...]
-    _finish: Callable[[Any], float]
+    _build: Callable[[], Any]
+    _run: Callable[..., float]
+    _function: Any = None
 
     @property
     def parameters(self) -> int:
@@ -49,7 +49,7 @@ class Workload:
 
     def trace(self) -> None:
         """Build the step's graph, so that its cost does not hide in the first step."""
-        self._function = self._function.get_concrete_function(*self._signature)
+        self._function = self._build()
 
     def compute_dtypes(self) -> set[str]:
         """Data types of the convolutions and matrix products in the step's graph."""
@@ -57,8 +57,7 @@ class Workload:
 
     def step(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> float:
         """One step, returning when its result is known."""
-        arguments = (images, labels, weights, weights)[: len(self._signature)]
-        return self._finish(self._function(*arguments))
+        return self._run(self._function, images, labels, weights)
 
     def check_values(self, values: list[float]) -> None:
         """Raise when a step's result can't be right.
@@ -99,20 +98,23 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         return Workload(
             **common,
             gradient_bytes=0,
-            _function=predictor(model),
-            _signature=(images,),
-            _finish=lambda probabilities: float(np.max(probabilities.numpy(), axis=-1).min()),
+            _build=lambda: frozen(model, tuple(images.shape)),
+            _run=lambda predict, images, *_: float(np.max(predict(images)[0].numpy(), axis=-1).min()),
         )
     if spec.engine is Engine.TENSORFLOW and spec.runtime is Runtime.TUNED:
         # Grappler finds nothing to gain in a training graph on stock CPU kernels (same step time,
         # several seconds more before the first); the extension's own passes run through it.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    step = train_step(
+        model, Objective({"classes": 1.0}), optimizer(spec.optimizer, spec.learning_rate), ranks, seed=spec.seed
+    )
     return Workload(
         **common,
         gradient_bytes=gradient_bytes(model.trainable_variables),
-        _function=train_step(
-            model, Objective({"classes": 1.0}), optimizer(spec.optimizer, spec.learning_rate), ranks, seed=spec.seed
-        ),
-        _signature=(images, labels, weights, weights),
-        _finish=lambda sums: float(sums["classes"] / sums["labelled_count"]),
+        _build=lambda: step.get_concrete_function(images, labels, weights, weights),
+        _run=lambda update, images, labels, weights: _mean_loss(update(images, labels, weights, weights)),
     )
+
+
+def _mean_loss(sums: dict[str, tf.Tensor]) -> float:
+    return float(sums["classes"] / sums["labelled_count"])
