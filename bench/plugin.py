@@ -29,6 +29,7 @@ DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"
 EXTRA_INFO = (
     *("throughput_images_per_s", "throughput_low", "throughput_high", "speedup"),
     *("efficiency", "efficiency_low", "efficiency_high", "baseline_workers", "workers"),
+    *("step_p50_s", "step_p95_s", "step_p99_s"),
     *("peak_rss_bytes", "total_peak_rss_bytes", "provenance", "oversubscribed", "site", "launcher"),
 )
 BATCHES_PER_STEP = 32

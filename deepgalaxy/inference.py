@@ -18,7 +18,7 @@ CREDIBLE = (0.16, 0.5, 0.84)
 """Quantiles of the predicted distribution over classes: the median, and an interval that holds 68%."""
 
 
-def frozen(model: tf.keras.Model, shape: tuple[int, int, int, int]) -> Any:
+def frozen(model: tf.keras.Model, shape: tuple[int, ...]) -> Any:
     """The classifier as one graph whose weights are constants, which TensorFlow folds into what uses them.
 
     Returns

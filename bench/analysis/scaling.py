@@ -25,6 +25,7 @@ MEASURED_COLUMNS = [
     "throughput_low",
     "throughput_high",
     "step_time_s",
+    *("step_p50_s", "step_p95_s", "step_p99_s"),
     "data_wait_share",
     "plain_read_ratio",
     "plain_read_ratio_low",
@@ -94,6 +95,12 @@ def baseline_for(workers: Sequence[int], slots: int, asked: int | None = None) -
     return asked or (4 if slots >= 4 and min(workers) >= 4 else 1)
 
 
+def _quantiles(steps: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Median, 95% and 99% quantile of all ranks' step times: the latency where a step is one inference."""
+    quantiles: NDArray[np.float64] = np.quantile(np.concatenate([s.ravel() for s in steps]), (0.5, 0.95, 0.99))
+    return quantiles
+
+
 def _against_plain_reads(good: Sequence[RunRecord], rng: np.random.Generator) -> tuple[float, float, float]:
     """Throughput of the pipeline over that of plain reads, of all ranks; NaN for runs that do not compare them."""
     pairs = [
@@ -159,6 +166,7 @@ def _row(
         "throughput_low": low,
         "throughput_high": high,
         "step_time_s": seconds,
+        **dict(zip(("step_p50_s", "step_p95_s", "step_p99_s"), _quantiles(steps), strict=True)),
         "data_wait_share": waits / times,
         **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -35,6 +36,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "workers": f"{row['workers']}{'*' if row['oversubscribed'] else ''}",
             "images/s": _with_interval(row, "throughput_images_per_s", "throughput", ".1f"),
             "step [s]": _number(row["step_time_s"], ".3f"),
+            "latency p50 / p95 / p99 [ms]": _latency(row),
             "speedup": _with_interval(row, "speedup", "speedup", ".2f"),
             "efficiency": _with_interval(row, "efficiency", "efficiency", ".2f"),
             "data wait": "-" if row["mode"] == Mode.LOAD.value else _number(row["data_wait_share"], ".1%"),
@@ -61,6 +63,13 @@ def notes(table: pd.DataFrame) -> str:
         point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {row['workers']} workers"
         lines.append(f"{row['outcome']}: {point}: {row['reason']}")
     return "\n\n".join(lines)
+
+
+def _latency(row: dict[str, Any]) -> str:
+    """Of an inference."""
+    if row["mode"] != Mode.INFER.value or math.isnan(row["step_p50_s"]):
+        return "-"
+    return " / ".join(f"{1e3 * row[f'step_p{q}_s']:.1f}" for q in (50, 95, 99))
 
 
 def _number(value: float, form: str) -> str:

@@ -1,6 +1,7 @@
 import re
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,7 +10,7 @@ from bench.execute import report
 from bench.report.figure import write_figure
 from bench.report.tables import notes, readable, write_tables
 from bench.store.results import Results
-from deepgalaxy.spec import Outcome
+from deepgalaxy.spec import Mode, Outcome
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ def test_the_readable_table_puts_intervals_beside_values(records):
     assert re.fullmatch(r"0\.\d\d \[0\.\d\d, 0\.\d\d\]", shown.at["2", "efficiency"])
     assert shown.at["4", "efficiency"] == "-"
     assert shown.at["4", "outcome"] == "oom"
+
+
+def test_inference_has_its_latency_by_quantiles(make_record):
+    times = np.random.default_rng(0).permutation(np.linspace(0.1, 0.2, 1001))
+    table = scaling_table([make_record(times, mode=Mode.INFER), make_record(times)], 1)
+    found = table.loc[table["mode"] == "infer", ["step_p50_s", "step_p95_s", "step_p99_s"]]
+    assert found.to_numpy()[0] == pytest.approx([0.15, 0.195, 0.199], rel=0.01)
+    shown = readable(table).set_index("mode")["latency p50 / p95 / p99 [ms]"]
+    assert re.fullmatch(r"1[45]\d\.\d / 19\d\.\d / 19\d\.\d", shown["infer"])
+    assert shown["train"] == "-"
 
 
 def test_oversubscribed_points_are_marked(make_record):
