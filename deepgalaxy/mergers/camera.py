@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,7 @@ def as_uint8(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return coarse
 
 
+@lru_cache(maxsize=len(SMOOTHING_KPC))  # the same for all images of one resolution
 def _gaussian(size: int, sigma: float) -> NDArray[np.float32]:
     """Transform of a Gaussian of standard deviation `sigma` pixels, on rfft2's grid.
 
