@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import optuna
 import tensorflow as tf
+from sqlalchemy.exc import SQLAlchemyError
 
 from deepgalaxy.errors import BadResultError, InputError, first_line
 from deepgalaxy.figures import save
@@ -112,7 +113,7 @@ class Tuning:
                     f"sqlite:///{self._out / 'study.sqlite3'}", heartbeat_interval=HEARTBEAT_S
                 )
             study = optuna.create_study(storage=storage, study_name=STUDY, load_if_exists=True)
-        except Exception as error:
+        except (OSError, RuntimeError, optuna.exceptions.OptunaError, SQLAlchemyError) as error:
             raise InputError(f"can't use the study in {self._out}: {first_line(error)}") from None
         self._require_same(study)
         # Begun anew with the same seed, the sampler would repeat its first guesses.
