@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from deepgalaxy.spec import MemorySample, Mode, Outcome, Provenance, RankRecord,
 # Machines that run these are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+# A shell has what it starts in the background ignore interrupts; some tests are about them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RESOLUTION = 32
 SNAPSHOTS = 12
