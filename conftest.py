@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--backbone", default="EfficientNetB0", help="backbones (EfficientNetB0)")
     add("--resolution", default="128", help="image edges in pixels (128)")
     add("--batch-size", default="8", help="images per worker and step (8)")
-    add("--precision", default="fp32", help="fp32, bf16 (fp32)")
+    add("--precision", default="fp32", help="fp32, bf16, bf16-amp: the extension's automatic one (fp32)")
     add("--engine", default="tensorflow", help="tensorflow, itex (tensorflow)")
     add("--mode", default="train,infer,load", help="train, infer, load (all three)")
     add("--site", default="local", help="name in jobs/sites, or a file (local)")
+    add("--cores-per-worker", type=int, help="cores of each worker, instead of the site's share")
     add("--launcher", help="mpirun or horovodrun, instead of the site's")
     add("--baseline", type=int, help="worker count that efficiency is relative to (4, or 1 where 4 can't be had)")
     add("--steps", type=int, default=16, help="measured steps of a run (16)")
     add("--data", help="HDF5 file of merger images (simulated when left out)")
+    add("--model", help="a trained model.keras to predict with: also compares its answers with those in FP32")
     add("--results", type=Path, help="folder of the results (results/pytest)")
+    add("--vectors", help="also time the image search, with indexes of so many vectors: 1000,10000,100000")
     add("--oversubscribe", action="store_true", help="also run counts without cores of their own; marks the record")
 
 
@@ -44,29 +48,43 @@ BENCHMARKS = pytest.StashKey[Benchmarks]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a point, for every benchmark that asks for a `point`."""
+    """One test a point, for every benchmark that asks for a `point`; one a size for `vectors`."""
     if "point" in metafunc.fixturenames:
         points = metafunc.config.stash[BENCHMARKS].points(metafunc.module.MODE)
         metafunc.parametrize("point", points, ids=[point.name for point in points])
+    if "vectors" in metafunc.fixturenames:
+        metafunc.parametrize("vectors", metafunc.config.stash[BENCHMARKS].vectors)
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest) -> Callable[[RunSpec], None]:
-    """A function that measures a point and shows it in pytest-benchmark's table."""
-    benchmarks = request.config.stash[BENCHMARKS]
+def replay(request: pytest.FixtureRequest) -> Callable[[list[float], str, dict[str, Any]], None]:
+    """A function that shows seconds measured elsewhere, a group's name and more facts in pytest-benchmark's table."""
     clock = ReplayClock()
     request.node.add_marker(pytest.mark.benchmark(timer=clock))
+
+    def replayed(durations_s: list[float], group: str, extra_info: dict[str, Any]) -> None:
+        clock.load(durations_s)
+        # Asked for only now: pytest-benchmark would complain of a point that was skipped or failed.
+        benchmark = request.getfixturevalue("benchmark")
+        benchmark.group = group
+        benchmark.extra_info.update(extra_info)
+        benchmark.pedantic(lambda: None, rounds=len(durations_s), iterations=1)
+
+    return replayed
+
+
+@pytest.fixture
+def measure(
+    request: pytest.FixtureRequest, replay: Callable[[list[float], str, dict[str, Any]], None]
+) -> Callable[[RunSpec], None]:
+    """A function that measures a point and shows it in pytest-benchmark's table."""
+    benchmarks = request.config.stash[BENCHMARKS]
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def measured(point: RunSpec) -> None:
         with capture.global_and_fixture_disabled():  # a point takes a minute: its progress is shown
             slowest = benchmarks.run(point)
-        clock.load(slowest)
-        # Asked for only now: pytest-benchmark would complain of a point that was skipped or failed.
-        benchmark = request.getfixturevalue("benchmark")
-        benchmark.group = point.curve_name
-        benchmark.extra_info.update(benchmarks.extra_info())
-        benchmark.pedantic(lambda: None, rounds=len(slowest), iterations=1)
+        replay(slowest, point.curve_name, benchmarks.extra_info())
 
     return measured
 

@@ -23,7 +23,7 @@ from bench.store.results import Results
 from deepgalaxy.data.layout import read_catalogue
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.spec import Engine, Mode, Outcome, Precision, RunRecord, RunSpec
+from deepgalaxy.spec import Engine, Mode, Outcome, Precision, RunRecord, RunSpec, possible
 
 DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"
 EXTRA_INFO = (
@@ -34,6 +34,9 @@ EXTRA_INFO = (
 )
 BATCHES_PER_STEP = 32
 """A batch loads in a fraction of the time of a step that computes: so many more are measured."""
+
+FEWEST_VECTORS = 101
+"""In an index to search: one more than the neighbours that are looked at."""
 
 QUESTION = "What does `pytest bench/` measure on this machine?"
 
@@ -73,6 +76,7 @@ class Benchmarks:
     results: Results | None
     data: DataRequest
     asked: frozenset[int]
+    vectors: list[int]
     _measured: list[RunRecord] = field(default_factory=list)
 
     @classmethod
@@ -83,38 +87,21 @@ class Benchmarks:
         ------
         InputError: anything that can't be run as asked, named with its option
         """
-        site = load_site(options.site)
-        if options.launcher:
-            launcher = _one_of("--launcher", options.launcher, [x.value for x in Launcher])
-            site = msgspec.structs.replace(site, launcher=Launcher(launcher))
+        site = _site(options)
         workers = parse_counts(options.workers) if options.workers else _up_to(site.slots)
         baseline = baseline_for(workers, site.slots, options.baseline)
         if options.data:
             read_catalogue(Path(options.data))
+        if options.model and not Path(options.model).is_file():
+            raise InputError(f"--model {options.model} does not exist")
         # The default folder is made when something is measured, one that was asked for is checked now.
         results = Results(options.results) if options.results else None
         data = DataRequest(file=options.data or "")
-        axes = {
-            "mode": [_one_of("--mode", m, [x.value for x in Mode]) for m in options.mode.split(",")],
-            "backbone": options.backbone.split(","),
-            "resolution": _integers("--resolution", options.resolution),
-            "batch_size": _integers("--batch-size", options.batch_size),
-            "precision": [
-                _one_of("--precision", p, [x.value for x in Precision]) for p in options.precision.split(",")
-            ],
-            "engine": [_one_of("--engine", e, [x.value for x in Engine]) for e in options.engine.split(",")],
-            "workers": sorted({baseline, *workers}),
-        }
-        specs: dict[str, RunSpec] = {}
-        for values in itertools.product(*axes.values()):
-            fields = dict(zip(axes, values, strict=True)) | {"steps": options.steps, "learning_rate": 1.0}
-            if fields["mode"] == Mode.LOAD.value:
-                fields |= {"backbone": NO_BACKBONE, "precision": "fp32", "engine": "tensorflow"}
-                fields["steps"] *= BATCHES_PER_STEP
-            fields["oversubscribe"] = options.oversubscribe and fields["workers"] > site.slots
-            spec = make_spec(site, data, **fields)
-            specs.setdefault(spec.key, spec)
-        return cls(site, list(specs.values()), baseline, results, data, frozenset(workers))
+        specs = _swept(options, site, data, sorted({baseline, *workers}))
+        vectors = _integers("--vectors", options.vectors) if options.vectors else []
+        if min(vectors, default=FEWEST_VECTORS) < FEWEST_VECTORS:
+            raise InputError(f"--vectors {min(vectors)} is too small: {FEWEST_VECTORS} or more is allowed")
+        return cls(site, specs, baseline, results, data, frozenset(workers), vectors)
 
     def points(self, mode: Mode) -> list[RunSpec]:
         """The points of one mode, baselines first; a baseline that nothing will be compared to is left out."""
@@ -162,6 +149,44 @@ class Benchmarks:
         found = [r for r in results.records() if r.spec.key == point.key and r.outcome is Outcome.OK]
         same = [r for r in found if (r.site, r.launcher) == (self.site.name, self.site.launcher.value)]
         return same[-1] if same else None
+
+
+def _site(options: argparse.Namespace) -> Site:
+    """The site, with what the command line says otherwise."""
+    site = load_site(options.site)
+    if options.launcher:
+        launcher = _one_of("--launcher", options.launcher, [x.value for x in Launcher])
+        site = msgspec.structs.replace(site, launcher=Launcher(launcher))
+    return site.with_cores_per_worker(options.cores_per_worker) if options.cores_per_worker else site
+
+
+def _swept(options: argparse.Namespace, site: Site, data: DataRequest, workers: list[int]) -> list[RunSpec]:
+    """The cross product of the options, without what can't be combined."""
+    axes = {
+        "mode": [_one_of("--mode", m, [x.value for x in Mode]) for m in options.mode.split(",")],
+        "backbone": options.backbone.split(","),
+        "resolution": _integers("--resolution", options.resolution),
+        "batch_size": _integers("--batch-size", options.batch_size),
+        "precision": [_one_of("--precision", p, [x.value for x in Precision]) for p in options.precision.split(",")],
+        "engine": [_one_of("--engine", e, [x.value for x in Engine]) for e in options.engine.split(",")],
+        "workers": workers,
+    }
+    specs: dict[str, RunSpec] = {}
+    for values in itertools.product(*axes.values()):
+        fields = dict(zip(axes, values, strict=True)) | {"steps": options.steps, "learning_rate": 1.0}
+        if fields["mode"] == Mode.LOAD.value:
+            fields |= {"backbone": NO_BACKBONE, "precision": "fp32", "engine": "tensorflow"}
+            fields["steps"] *= BATCHES_PER_STEP
+        if fields["mode"] == Mode.INFER.value and options.model:
+            fields["model"] = str(Path(options.model).resolve())
+        if not possible(Engine(fields["engine"]), Precision(fields["precision"])):
+            continue  # asked for alone, it is told below
+        fields["oversubscribe"] = options.oversubscribe and fields["workers"] > site.slots
+        spec = make_spec(site, data, **fields)
+        specs.setdefault(spec.key, spec)
+    if not specs:
+        raise InputError(f"--precision {options.precision} is the Intel extension's: it needs --engine itex")
+    return list(specs.values())
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from unittest import mock
 
@@ -14,9 +16,17 @@ from deepgalaxy.spec import Engine, Precision
 
 PLUGIN_FOLDER = "tensorflow-plugins"
 
+PRODUCTS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
+"""What the names of all operations have in them that multiply and add, fused or not, of either engine."""
 
-def load_tensorflow(engine: Engine, threads: int | None) -> ModuleType:
-    """Import TensorFlow with `engine`, computing on `threads` threads (None: its own choice).
+LEAST_SHARE = 0.75
+"""Of the products that must have run in the precision asked for."""
+
+
+def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -> ModuleType:
+    """Import TensorFlow with `engine`, computing in `precision` on `threads` threads (None: its own choice).
+
+    Variables stay float32 in every precision.
 
     An installed extension loads itself with TensorFlow. For the stock engine its folder is
     hidden while TensorFlow looks for plug-ins, so that one environment serves both.
@@ -27,6 +37,8 @@ def load_tensorflow(engine: Engine, threads: int | None) -> ModuleType:
     """
     # Its errors come as exceptions; what it prints beside them at import is about GPU libraries.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if precision is Precision.BF16_AMP:
+        os.environ |= {"ITEX_AUTO_MIXED_PRECISION": "1", "ITEX_AUTO_MIXED_PRECISION_DATA_TYPE": "BFLOAT16"}
     exists = os.path.exists
     hidden = PLUGIN_FOLDER if engine is Engine.TENSORFLOW else "\0"
     with mock.patch("os.path.exists", lambda path: not str(path).endswith(hidden) and exists(path)):
@@ -42,36 +54,41 @@ def load_tensorflow(engine: Engine, threads: int | None) -> ModuleType:
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+    if precision is Precision.BF16:
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
 
 
-def set_precision(tf: ModuleType, precision: Precision) -> None:
-    """Compute in `precision` from here on; variables stay float32."""
-    policy = {Precision.FP32: "float32", Precision.BF16: "mixed_bfloat16"}[precision]
-    tf.keras.mixed_precision.set_global_policy(policy)
+@contextmanager
+def executed_products() -> Iterator[Counter[str]]:
+    """Counts convolutions and matrix products by data type, in the graphs that first run inside this context.
+
+    In the graphs as they run: what TensorFlow and the extension have made of the traced ones. Filled when the
+    context ends. The graphs are copied for it, constants and all, which takes memory for that long.
+    """
+    from tensorflow import dtypes
+    from tensorflow.python.eager import context
+
+    found: Counter[str] = Counter()
+    with context.collect_graphs(optimized=True) as graphs:
+        yield found
+    for graph in graphs:
+        for node in (*graph.node, *(n for f in graph.library.function for n in f.node_def)):
+            if any(product in node.op for product in PRODUCTS) and node.attr["T"].type:
+                found[dtypes.as_dtype(node.attr["T"].type).name] += 1
 
 
-def require_precision(precision: Precision, ran: Collection[str]) -> None:
-    """See to it that a graph that computes in the types `ran` has the precision that was asked for.
+def require_precision(precision: Precision, ran: Mapping[str, int]) -> None:
+    """See to it that products in the data types `ran` are what was asked for.
 
     Raises
     ------
-    BadResultError: it has not
+    BadResultError: they are not
     """
-    wanted = {Precision.FP32: "float32", Precision.BF16: "bfloat16"}[precision]
-    # The last product, to the class probabilities, stays float32 in both precisions.
-    if not ran or not set(ran) <= {wanted, "float32"} or wanted not in ran:
-        raise BadResultError(f"precision {precision.value} was asked for, the graph computes in {sorted(ran)}")
-
-
-def compute_dtypes(graph_def: object) -> set[str]:
-    """Data types of all convolutions and matrix products in a graph and its functions."""
-    from tensorflow import dtypes
-
-    functions = graph_def.library.function  # type: ignore[attr-defined]
-    nodes = [*graph_def.node, *(n for f in functions for n in f.node_def)]  # type: ignore[attr-defined]
-    return {
-        dtypes.as_dtype(n.attr["T"].type).name
-        for n in nodes
-        if n.op.startswith(("Conv2D", "DepthwiseConv2dNative", "MatMul"))
-    }
+    wanted = "float32" if precision is Precision.FP32 else "bfloat16"
+    # The last product, to the class probabilities, stays float32 in every precision.
+    if ran.get(wanted, 0) < LEAST_SHARE * max(1, sum(ran.values())):
+        told = ", ".join(f"{count} in {name}" for name, count in sorted(ran.items())) or "none"
+        raise BadResultError(
+            f"precision {precision.value} was asked for; convolutions and matrix products that ran: {told}"
+        )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepgalaxy.data.layout import CLASS_INTERVAL_MYR
-from deepgalaxy.engine import compute_dtypes, require_precision
+from deepgalaxy.engine import executed_products, require_precision
 from deepgalaxy.errors import InputError
 from deepgalaxy.networks.deepgalaxy import Part, parts_of
 from deepgalaxy.spec import Precision
@@ -32,7 +32,7 @@ def frozen(model: tf.keras.Model, shape: tuple[int, ...]) -> Any:
 
 
 class FrozenClassifier:
-    """A network's classifier as one graph for batches of one size, its weights constants in it.
+    """A network's classifier as one graph for batches of one size, its weights constants in it, warmed up.
 
     Raises
     ------
@@ -45,7 +45,9 @@ class FrozenClassifier:
             raise InputError("the model has no classifier: it was trained without the loss `classes`")
         self._batch = np.zeros((batch_size, resolution, resolution, 1), np.float32)
         self._graph = frozen(model, self._batch.shape)
-        require_precision(precision, compute_dtypes(self._graph.graph.as_graph_def()))
+        with executed_products() as products:
+            self(self._batch)  # the first batch is the slow one
+        require_precision(precision, products)
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (n, classes) of images (n, H, H, 1), n up to the batch size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,11 +26,17 @@ def memory(phase: str) -> MemorySample:
 
 
 def peak_rss_bytes() -> int:
-    """VmHWM: the most resident memory that this process ever had."""
+    """VmHWM: the most resident memory that this process ever had, or had since `forget_peak`."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def forget_peak() -> None:
+    """Let VmHWM begin anew, where the kernel allows it."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def boot_id() -> str:

@@ -37,10 +37,15 @@ class Mode(str, Enum):
 
 
 class Precision(str, Enum):
-    """Arithmetic of convolutions and matrix products; variables stay float32 in both."""
+    """Arithmetic of convolutions and matrix products; variables stay float32 in all.
+
+    bf16 is Keras's mixed_bfloat16 policy, bf16-amp the Intel extension's automatic mixed precision,
+    which rewrites the graph of a float32 network as it is made ready to run.
+    """
 
     FP32 = "fp32"
     BF16 = "bf16"
+    BF16_AMP = "bf16-amp"
 
 
 class Engine(str, Enum):
@@ -94,6 +99,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     cores_per_worker: physical cores that each rank is bound to
     steps, warmup_steps: measured steps; steps before them (tracing and settling, never counted)
     data: HDF5 file of merger images in the DeepGalaxy layout
+    model: a trained model.keras to predict with (inference); left out, the weights are random
     seed: of weights, data order and augmentation
 
     Raises
@@ -107,6 +113,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     batch_size: int
     workers: int
     data: str
+    model: str = ""
     precision: Precision = Precision.FP32
     engine: Engine = Engine.TENSORFLOW
     runtime: Runtime = Runtime.TUNED
@@ -129,6 +136,10 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise InputError(
                 f"backbone {self.backbone!r} with mode {self.mode.value}: {NO_BACKBONE!r} is for load alone"
             )
+        if self.model and self.mode is not Mode.INFER:
+            raise InputError(f"model {self.model} with mode {self.mode.value}: a trained one is for infer alone")
+        if not possible(self.engine, self.precision):
+            raise InputError(f"precision {self.precision.value} is the extension's: it needs engine itex")
         if self.mode is not Mode.LOAD:
             if self.backbone not in BACKBONES:
                 raise InputError(near_names("backbone", self.backbone, BACKBONES))
@@ -184,6 +195,16 @@ class MemorySample(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_bytes: int
 
 
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trained network said of labelled images.
+
+    label: (n,) their classes; probabilities: (n, classes), rounded to 6 digits
+    """
+
+    label: list[int]
+    probabilities: list[list[float]]
+
+
 class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one rank measured, raw: nothing is averaged before it is stored.
 
@@ -191,7 +212,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     being known; `data_wait_s[i]` the part of it spent waiting for the batch.
     `warmup_step_time_s` holds the steps before, tracing included. `phase_time_s` splits the time
     from start of the process to the end. `loss` has one value a step, warm-up included (training).
-    `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading).
+    `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading). `answers` are
+    rank 0's, where a trained model predicts: of the same images for every precision, engine and batch.
     """
 
     rank: int
@@ -214,6 +236,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, str]
     environment: dict[str, str]
     plain_read_time_s: list[float] = []
+    answers: Answers | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +272,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
             raise InputError(f"an ok record of {self.spec.workers} workers holds {len(self.ranks)} ranks")
         if self.outcome is not Outcome.OK and not self.reason:
             raise InputError(f"a record with outcome {self.outcome.value} needs its reason")
+
+
+def possible(engine: Engine, precision: Precision) -> bool:
+    """Whether the engine has that precision."""
+    return engine is Engine.ITEX or precision is not Precision.BF16_AMP
 
 
 def _at_least(field: str, value: int, smallest: int, why: str = "") -> None:

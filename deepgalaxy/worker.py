@@ -104,10 +104,9 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
     tuned = spec.runtime is Runtime.TUNED
     cpus = placement.bind(spec.cores_per_worker) if tuned else sorted(os.sched_getaffinity(0))
     journal = Journal(out, announced_rank)
-    from deepgalaxy.engine import load_tensorflow, set_precision
+    from deepgalaxy.engine import load_tensorflow
 
-    tf = load_tensorflow(spec.engine, threads=len(cpus) if tuned else None)
-    set_precision(tf, spec.precision)
+    tf = load_tensorflow(spec.engine, spec.precision, threads=len(cpus) if tuned else None)
     tf.keras.utils.set_random_seed(spec.seed)
     journal.phase("import")
     ranks = _connected(spec, announced_rank)
@@ -128,7 +127,7 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         cpus=cpus,
         phase_time_s=journal.phase_time_s,
         memory=journal.memory,
-        peak_rss_bytes=probe.peak_rss_bytes(),
+        peak_rss_bytes=max(probe.peak_rss_bytes(), *(sample.peak_rss_bytes for sample in journal.memory)),
         pss_bytes=journal.memory[-1].pss_bytes,
         voluntary_context_switches=switches.voluntary,
         involuntary_context_switches=switches.involuntary,
@@ -174,13 +173,23 @@ def _compute(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     work = prepare(spec, ranks)
     journal.phase("build")
     work.trace()
-    checks = _checks(spec, work)
+    shape = (spec.batch_size, spec.resolution, spec.resolution, 1)
+    if work.input_shape != shape:
+        raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
     journal.phase("trace")
+    measured = _measure(spec, work, journal, ranks.wait_for_all)
     return {
-        **_measure(spec, work, journal, ranks.wait_for_all),
+        **measured,
+        "answers": work.answers() if ranks.rank == 0 else None,
         "parameters": work.parameters,
         "gradient_bytes": work.gradient_bytes,
-        "checks": {**checks, "ranks": str(ranks.size), "transport": ranks.transport},
+        "checks": {
+            "products": " ".join(f"{name}:{count}" for name, count in sorted(work.products.items())),
+            "input_shape": str(shape),
+            "engine": spec.engine.value,
+            "ranks": str(ranks.size),
+            "transport": ranks.transport,
+        },
     }
 
 
@@ -219,18 +228,6 @@ def _measure(
         "warmup_step_time_s": step_times[:w],
         "loss": values if spec.mode is Mode.TRAIN else [],
     }
-
-
-def _checks(spec: RunSpec, work: Workload) -> dict[str, str]:
-    """Assert that the graph is what was asked for; the findings go into the record."""
-    from deepgalaxy.engine import require_precision
-
-    ran = work.compute_dtypes()
-    require_precision(spec.precision, ran)
-    shape = (spec.batch_size, spec.resolution, spec.resolution, 1)
-    if work.input_shape != shape:
-        raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
-    return {"compute_dtypes": " ".join(sorted(ran)), "input_shape": str(shape), "engine": spec.engine.value}
 
 
 if __name__ == "__main__":

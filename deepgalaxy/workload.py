@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from deepgalaxy.data.batches import BatchPlan, split
+from deepgalaxy import probe
+from deepgalaxy.data.batches import BatchPlan, Examples, split
+from deepgalaxy.data.layout import Catalogue
 from deepgalaxy.data.pipeline import Batches
-from deepgalaxy.engine import compute_dtypes
+from deepgalaxy.data.reader import Reader
+from deepgalaxy.engine import executed_products, require_precision
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import frozen
 from deepgalaxy.loading import checked_catalogue
 from deepgalaxy.networks.cost import gradient_bytes
-from deepgalaxy.networks.deepgalaxy import Part, network
-from deepgalaxy.spec import Engine, Mode, RunSpec, Runtime
+from deepgalaxy.networks.deepgalaxy import NAME_PREFIX, Part, in_global_precision, load_network, network, parts_of
+from deepgalaxy.spec import Answers, Engine, Mode, Precision, RunSpec, Runtime
 from deepgalaxy.training.objective import Objective
 from deepgalaxy.training.randomness import own_random_state
 from deepgalaxy.training.step import optimizer, train_step
@@ -27,20 +32,30 @@ if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
 
 
+ANSWERED = 256
+"""Labelled images whose predicted probabilities are kept, where the model is a trained one."""
+
+
 @dataclass
 class Workload:
     """A model, its batches, and the function that is a step.
 
     step(images, labels, weights) -> this rank's loss (training) or the least sure probability (inference)
+    products: number of convolutions and matrix products by data type that the first step ran
     """
 
     model: tf.keras.Model
+    precision: Precision
+    catalogue: Catalogue
+    examples: Examples
     batches: Batches
     input_shape: tuple[int, ...]
     gradient_bytes: int
+    trained: bool
     _build: Callable[[], Any]
     _run: Callable[..., float]
     _function: Any = None
+    products: Counter[str] = field(default_factory=Counter)
 
     @property
     def parameters(self) -> int:
@@ -51,13 +66,33 @@ class Workload:
         """Build the step's graph, so that its cost does not hide in the first step."""
         self._function = self._build()
 
-    def compute_dtypes(self) -> set[str]:
-        """Data types of the convolutions and matrix products in the step's graph."""
-        return compute_dtypes(self._function.graph.as_graph_def())
-
     def step(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> float:
-        """One step, returning when its result is known."""
-        return self._run(self._function, images, labels, weights)
+        """One step, returning when its result is known; the first one looks at the graph that runs.
+
+        Raises
+        ------
+        BadResultError: it does not compute in the precision asked for
+        """
+        if self.products:
+            return self._run(self._function, images, labels, weights)
+        with executed_products() as products:
+            value = self._run(self._function, images, labels, weights)
+        require_precision(self.precision, products)
+        self.products = products
+        probe.forget_peak()  # the look took memory that the step does not
+        return value
+
+    def answers(self) -> Answers | None:
+        """What a trained network says of `ANSWERED` images spread evenly over the labelled ones it runs on."""
+        if not self.trained:
+            return None
+        examples = self.examples
+        chosen = np.unique(np.linspace(0, len(examples) - 1, ANSWERED).astype(np.int64))
+        reader, size = Reader(self.catalogue, examples), self.input_shape[0]
+        padded = np.resize(chosen, -(-len(chosen) // size) * size)
+        parts = [self._function(tf.constant(reader.read(part)))[0].numpy() for part in padded.reshape(-1, size)]
+        probabilities = np.concatenate(parts)[: len(chosen)].astype(np.float64)
+        return Answers(label=examples.label[chosen].tolist(), probabilities=probabilities.round(6).tolist())
 
     def check_values(self, values: list[float]) -> None:
         """Raise when a step's result can't be right.
@@ -85,12 +120,16 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         raise InputError(f"{spec.data} holds class {examples.label.max()}, the model has {spec.classes} classes")
     plan = BatchPlan(len(examples), spec.batch_size, spec.workers, spec.seed, drop_remainder=True)
     own_random_state()
-    model = network(spec.backbone, spec.resolution, {Part.CLASSIFIER}, classes=spec.classes)
+    model = _model(spec)
     ranks.broadcast(model.variables)
     images = tf.TensorSpec((spec.batch_size, spec.resolution, spec.resolution, 1), tf.float32)
     labels, weights = (tf.TensorSpec((spec.batch_size,), dtype) for dtype in (tf.int64, tf.float32))
     common = {
         "model": model,
+        "catalogue": catalogue,
+        "examples": examples,
+        "precision": spec.precision,
+        "trained": bool(spec.model),
         "batches": Batches(catalogue, examples, plan, ranks.rank),
         "input_shape": tuple(images.shape),
     }
@@ -114,6 +153,20 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         _build=lambda: step.get_concrete_function(images, labels, weights, weights),
         _run=lambda update, images, labels, weights: _mean_loss(update(images, labels, weights, weights)),
     )
+
+
+def _model(spec: RunSpec) -> tf.keras.Model:
+    """The trained network that was asked for, or one with random weights."""
+    if not spec.model:
+        return network(spec.backbone, spec.resolution, {Part.CLASSIFIER}, classes=spec.classes)
+    model = in_global_precision(load_network(Path(spec.model)))
+    backbone, resolution = model.name.removeprefix(NAME_PREFIX), model.input_shape[1] or spec.resolution
+    classes = model.output_shape["classes"][-1] if Part.CLASSIFIER in parts_of(model) else 0
+    found, asked = (backbone, resolution, classes), (spec.backbone, spec.resolution, spec.classes)
+    if found != asked:
+        told = [f"{b} for {r} pixels and {c} classes" for b, r, c in (found, asked)]
+        raise InputError(f"model {spec.model} is a {told[0]}, not the {told[1]} that was asked for")
+    return model
 
 
 def _mean_loss(sums: dict[str, tf.Tensor]) -> float:

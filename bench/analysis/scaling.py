@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis import bootstrap
+from bench.analysis.answers import with_answers
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
@@ -16,7 +18,8 @@ from deepgalaxy.spec import LOADING_BLOCK, Outcome, RunRecord
 
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "runtime", "exchange"),
-    *("site", "launcher", "provenance", "data"),
+    "cores_per_worker",
+    *("site", "launcher", "provenance", "data", "model"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
 
@@ -80,7 +83,8 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
             columns = ["efficiency", "efficiency_low", "efficiency_high"]
             table.loc[i, columns] = speedup / workers, low / workers, high / workers
     # Training before inference, then by the curve's names, worker counts innermost.
-    return table.sort_values([*CURVE, "workers"], ascending=[False] + [True] * len(CURVE), ignore_index=True)
+    table = table.sort_values([*CURVE, "workers"], ascending=[False] + [True] * len(CURVE), ignore_index=True)
+    return with_answers(table, itertools.chain(*points.values()))
 
 
 def baseline_for(workers: Sequence[int], slots: int, asked: int | None = None) -> int:
@@ -129,10 +133,12 @@ def curve(record: RunRecord) -> dict[str, object]:
         spec.engine.value,
         spec.runtime.value,
         spec.exchange,
+        spec.cores_per_worker,
         record.site,
         record.launcher,
         record.provenance.value,
         spec.data,
+        spec.model,
     )
     return dict(zip(CURVE, values, strict=True))
 

@@ -14,8 +14,13 @@ from bench.campaign.site import Site
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.spec import RunSpec
 
-AXES = ("mode", "backbone", "resolution", "batch_size", "precision", "engine", "workers")
-SETTINGS = ("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes")
+FIELDS = (
+    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes"),
+    *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "cores_per_worker", "workers"),
+)
+"""What a campaign can set or sweep, the last innermost."""
+
+WHOLE_NODE = "node"
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,8 +29,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     question: what the campaign answers, one sentence
     baseline_workers: the count that speedup and efficiency are relative to
     data: the mergers to simulate, or a file
-    settings: fields common to all points
-    points: tables of axes; a list is swept, and each table gives the cross product of its lists
+    points: tables of fields; a list is swept, and each table gives the cross product of its lists;
+        `cores_per_worker = "node"` is all cores of a node
+    settings: fields of all tables; a table's own win
     """
 
     name: str
@@ -45,10 +51,9 @@ def load_campaign(name_or_file: str) -> Campaign:
     """
     path = named_file(name_or_file, REPOSITORY / "jobs" / "campaigns", "campaign")
     campaign = read_toml(path, Campaign)
-    for table, allowed in [(campaign.settings, SETTINGS), *((p, AXES) for p in campaign.points)]:
-        for field in table:
-            if field not in allowed:
-                raise InputError(f"{path}: {near_names('field', field, allowed)}")
+    for field in (name for table in (campaign.settings, *campaign.points) for name in table):
+        if field not in FIELDS:
+            raise InputError(f"{path}: {near_names('field', field, FIELDS)}")
     return campaign
 
 
@@ -63,14 +68,14 @@ def expand(campaign: Campaign, site: Site, oversubscribe: bool = False) -> list[
     """
     specs: dict[str, RunSpec] = {}
     for table in campaign.points:
-        axes = [v if isinstance(v := table[name], list) else [v] for name in AXES if name in table]
-        names = [name for name in AXES if name in table]
+        fields = campaign.settings | table
+        names = [name for name in FIELDS if name in fields]
+        axes = [v if isinstance(v := fields[name], list) else [v] for name in names]
         for values in itertools.product(*axes):
             spec = make_spec(
                 site,
                 campaign.data,
                 oversubscribe=oversubscribe,
-                **campaign.settings,
                 **dict(zip(names, values, strict=True)),
             )
             specs.setdefault(spec.key, spec)
@@ -85,9 +90,14 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
     InputError: a field that is missing, of the wrong type or out of its range
     """
     workers, resolution = fields.get("workers", 1), fields.get("resolution", 0)
+    cores = fields.get("cores_per_worker", site.cores_per_worker)
+    if cores == WHOLE_NODE:
+        cores = site.cores_per_node
+    if isinstance(cores, int):
+        site = site.with_cores_per_worker(cores)
     placed = {
         "workers_per_node": min(site.workers_per_node, workers) if isinstance(workers, int) and workers > 0 else 1,
-        "cores_per_worker": site.cores_per_worker,
+        "cores_per_worker": cores,
         "data": str(data_file(data, resolution)),
     }
     try:

@@ -50,11 +50,25 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Ranks that can have cores of their own."""
         return self.nodes * self.workers_per_node
 
+    def with_cores_per_worker(self, cores: int) -> Site:
+        """The site shared among workers of `cores` cores: fewer workers a node where these are more.
+
+        Raises
+        ------
+        InputError: a node has not so many
+        """
+        if not 1 <= cores <= self.cores_per_node:
+            raise InputError(f"cores per worker {cores} is outside 1 to {self.cores_per_node}, the node's cores")
+        workers = min(self.workers_per_node, self.cores_per_node // cores)
+        return msgspec.structs.replace(self, cores_per_worker=cores, workers_per_node=workers)
+
     def why_not(self, spec: RunSpec) -> str:
         """Why `spec` can't be measured here; empty when it can.
 
         Oversubscribed runs need no slot of their own, but their ranks' memory all the same.
         """
+        if spec.cores_per_worker != self.cores_per_worker and not spec.oversubscribe:
+            return self.with_cores_per_worker(spec.cores_per_worker).why_not(spec)
         if spec.workers > self.slots and not spec.oversubscribe:
             nodes = -(-spec.workers // self.workers_per_node)
             needs = f"{spec.workers} workers need {nodes} nodes of {self.workers_per_node} workers"

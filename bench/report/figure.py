@@ -103,7 +103,8 @@ def _panel(axis: Axes, curve: dict[str, object], points: pd.DataFrame) -> None:
     right.set_ylabel("throughput [images/s]", color=THROUGHPUT)
     right.tick_params(axis="y", colors=THROUGHPUT)
     axis.set_title(
-        f"{_what(curve)} {curve['resolution']}², batch {curve['batch_size']}, {curve['precision']}, {curve['engine']}",
+        f"{_what(curve)} {curve['resolution']}², batch {curve['batch_size']}, {curve['precision']}, {curve['engine']}, "
+        f"{curve['cores_per_worker']} core{'s' if curve['cores_per_worker'] != 1 else ''} each",
         fontsize=9.5,
     )
 

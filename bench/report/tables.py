@@ -34,6 +34,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "precision": row["precision"],
             "engine": row["engine"],
             "workers": f"{row['workers']}{'*' if row['oversubscribed'] else ''}",
+            "cores each": str(row["cores_per_worker"]),
             "images/s": _with_interval(row, "throughput_images_per_s", "throughput", ".1f"),
             "step [s]": _number(row["step_time_s"], ".3f"),
             "latency p50 / p95 / p99 [ms]": _latency(row),
@@ -41,6 +42,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "efficiency": _with_interval(row, "efficiency", "efficiency", ".2f"),
             "data wait": "-" if row["mode"] == Mode.LOAD.value else _number(row["data_wait_share"], ".1%"),
             "/ plain reads": _with_interval(row, "plain_read_ratio", "plain_read_ratio", ".2f"),
+            "top-1 as FP32": _with_interval(row, "top1_agreement", "top1_agreement", ".3f"),
+            "largest change of p": _number(row["largest_probability_difference"], ".4f"),
+            "top-1 / top-5": _pair(row["top1_accuracy"], row["top5_accuracy"]),
             "peak RSS/rank [GiB]": _number(row["peak_rss_bytes"] / GIB, ".2f"),
             "provenance": row["provenance"],
             "outcome": row["outcome"],
@@ -70,6 +74,10 @@ def _latency(row: dict[str, Any]) -> str:
     if row["mode"] != Mode.INFER.value or math.isnan(row["step_p50_s"]):
         return "-"
     return " / ".join(f"{1e3 * row[f'step_p{q}_s']:.1f}" for q in (50, 95, 99))
+
+
+def _pair(first: float, second: float) -> str:
+    return "-" if math.isnan(first) else f"{first:.3f} / {second:.3f}"
 
 
 def _number(value: float, form: str) -> str:

@@ -40,15 +40,12 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, draw, and say what was read and what was left out."""
-    from deepgalaxy.data.observed import Skipped, hubble_deep_field, image_files, observed
+    from deepgalaxy.data.observed import Skipped, observed_images
 
     if not 8 <= arguments.resolution <= 4096:
         raise InputError(f"--resolution {arguments.resolution} is outside 8 to 4096")
     skipped: list[Skipped] = []
-    if arguments.source == "hubble":
-        images = iter(hubble_deep_field(arguments.resolution))
-    else:
-        images = observed(image_files(Path(arguments.source)), arguments.resolution, skipped.append)
+    images, _ = observed_images(arguments.source, arguments.resolution, skipped.append)
     read: list[str] = []
     shown: list[Observed] = []
     for image in images:

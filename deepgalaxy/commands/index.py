@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     option("--out", type=Path, required=True, metavar="NPZ", help="the index, new or to add to")
     option("--batch-size", type=int, default=64, metavar="N", help="images at a time (64)")
     option("--json", action="store_true", help="print the result as JSON")
-    ranked.add_options(parser)
+    ranked.add_options(parser, exchanging=False)
     parser.set_defaults(run=run)
 
 

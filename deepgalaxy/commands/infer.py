@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,17 +13,18 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepgalaxy.commands import ranked
 from deepgalaxy.commands.images import MOST_SHOWN, draw
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import Precision
+from deepgalaxy.networks.catalogue import CLASSES
+from deepgalaxy.spec import Engine, Precision
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from deepgalaxy.data.observed import Observed, Skipped
 
 Row = dict[str, Any]
@@ -36,7 +38,8 @@ def add(commands: Any) -> None:
         description=(
             "Classify images of galaxies with a trained network: the likeliest of the classes 0 (furthest apart) to 70 "
             "(merged), its probability, and the time to merge in Myr with an interval that holds 68%% of the predicted "
-            "distribution. Images are read a batch at a time; those that can't be read are left out and told."
+            "distribution. Images are read a batch at a time; those that can't be read are left out and told. "
+            "--engine auto and --precision auto take what is fastest here for this model; it is measured once."
         ),
         epilog=(
             "examples: deepgalaxy infer photos --model runs/a/model.keras --sheet photos.png  |  "
@@ -52,20 +55,29 @@ def add(commands: Any) -> None:
     option("--resolution", type=int, metavar="PIXELS", help="for a model that takes any (128)")
     option("--sheet", type=Path, metavar="PNG", help=f"draw the first {MOST_SHOWN} with what was inferred")
     option("--json", action="store_true", help="a line of JSON an image on the terminal, instead of CSV")
-    ranked.add_options(parser)
+    ranked.add_options(parser, exchanging=False, auto=True)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, predict batch by batch, write, and say what was done."""
     _check(arguments)
+    _choose_way(arguments)
     ranked.begin(arguments, seed=0)
+    import numpy as np
+
     from deepgalaxy.data.sources import images_of
     from deepgalaxy.inference import FrozenClassifier
     from deepgalaxy.networks.deepgalaxy import in_global_precision, load_network
 
     model = in_global_precision(load_network(arguments.model))
     resolution = _resolution(arguments, model.input_shape[1])
+    classes = (model.output_shape.get("classes") or (0,))[-1]
+    if classes not in (0, CLASSES):
+        print(
+            f"the model has {classes} classes, not {CLASSES}: times to merge are counted to its last one",
+            file=sys.stderr,
+        )
     skipped: list[Skipped] = []
     images, count = images_of(arguments.source, resolution, skipped.append)
     classify = FrozenClassifier(model, resolution, arguments.batch_size, ranked.named(Precision, arguments.precision))
@@ -91,6 +103,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _choose_way(arguments: argparse.Namespace) -> None:
+    """Put the fastest engine and precision in the place of `auto`, and say which they are."""
+    from deepgalaxy import fastest, placement
+
+    if fastest.AUTO not in (arguments.engine, arguments.precision):
+        return
+    if arguments.engine != fastest.AUTO:
+        ranked.named(Engine, arguments.engine)
+    if arguments.precision != fastest.AUTO:
+        ranked.named(Precision, arguments.precision)
+    candidates = fastest.ways(arguments.engine, arguments.precision)
+    cores = arguments.cores or len(placement.physical_cores(os.sched_getaffinity(0)))
+    resolution = _resolution(arguments, fastest.input_edge(arguments.model))
+    measured = fastest.measure(
+        arguments.model, resolution, arguments.batch_size, cores, candidates, lambda what: print(what, file=sys.stderr)
+    )
+    way = fastest.best(measured, candidates)
+    speeds = measured.images_per_s.items()
+    figures = ", ".join(f"{name} {speed:.1f}" if speed else f"{name} fails" for name, speed in speeds)
+    print(f"using {way}{' (measured earlier)' if measured.known else ''}: images/s of {figures}", file=sys.stderr)
+    arguments.engine, arguments.precision = way.engine.value, way.precision.value
+
+
 def _check(arguments: argparse.Namespace) -> None:
     for name, low, high in (("batch_size", 1, 4096), ("top", 1, 1000)):
         if not low <= getattr(arguments, name) <= high:
@@ -103,8 +138,9 @@ def _row(name: str, probabilities: NDArray[np.float32], top: int) -> Row:
     """What is told of an image: the likeliest class, the time, and the next likely classes."""
     from deepgalaxy.inference import interpret
 
+    likely = probabilities.argsort()[::-1]
     row = {"image": name, **interpret(probabilities)._asdict()}
-    for number, label in enumerate(np.argsort(-probabilities)[1:top], start=2):
+    for number, label in enumerate(likely[1:top], start=2):
         row |= {f"label_{number}": int(label), f"probability_{number}": float(probabilities[label])}
     return row
 

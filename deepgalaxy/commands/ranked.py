@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepgalaxy import placement
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError, near_names
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.spec import Engine, Precision, possible
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -25,17 +25,31 @@ Choice = TypeVar("Choice", Engine, Precision)
 ANOTHER_RANK_ENDED = "Horovod has been shut down"
 
 
-def add_options(parser: Any) -> None:
-    """Options of how ranks compute and exchange."""
-    group = parser.add_argument_group("ranks")
+def add_options(parser: Any, *, exchanging: bool, auto: bool = False) -> None:
+    """Options of how ranks compute and, where they do, exchange. auto: the command can choose what is fastest."""
+    group = parser.add_argument_group("ranks" if exchanging else "computing")
     option = group.add_argument
-    option("--engine", default="tensorflow", metavar="NAME", help="tensorflow, itex: the Intel extension (tensorflow)")
-    option("--precision", default="fp32", metavar="NAME", help="fp32, bf16 (fp32)")
+    chosen = ", auto: the fastest" if auto else ""
+    option(
+        "--engine",
+        default="tensorflow",
+        metavar="NAME",
+        help=f"tensorflow, itex: Intel's extension{chosen} (tensorflow)",
+    )
+    option(
+        "--precision",
+        default="fp32",
+        metavar="NAME",
+        help=f"fp32, bf16, bf16-amp: the extension's automatic one{chosen} (fp32)",
+    )
     option("--cores", type=int, metavar="N", help="of each rank (this node's, divided among its ranks)")
+    option("--deterministic", action="store_true", help="the same bits in every run; slower")
+    if not exchanging:
+        parser.set_defaults(fusion_mb=None, cycle_ms=None, fp16_compression=False)
+        return
     option("--fusion-mb", type=float, metavar="MB", help="Horovod's fusion buffer (Horovod's default, 128)")
     option("--cycle-ms", type=float, metavar="MS", help="pause between Horovod's rounds (Horovod's default, 1)")
     option("--fp16-compression", action="store_true", help="exchange gradients as 16-bit numbers")
-    option("--deterministic", action="store_true", help="the same bits in every run; slower")
 
 
 def begin(arguments: argparse.Namespace, seed: int) -> Ranks:
@@ -46,6 +60,8 @@ def begin(arguments: argparse.Namespace, seed: int) -> Ranks:
     InputError: unknown engine or precision, no Horovod for several ranks
     """
     engine, precision = named(Engine, arguments.engine), named(Precision, arguments.precision)
+    if not possible(engine, precision):
+        raise InputError(f"--precision {precision.value} is the Intel extension's: it needs --engine itex")
     for value, variable, unit in (
         (arguments.fusion_mb, "HOROVOD_FUSION_THRESHOLD", 2**20),
         (arguments.cycle_ms, "HOROVOD_CYCLE_TIME", 1),
@@ -60,10 +76,9 @@ def begin(arguments: argparse.Namespace, seed: int) -> Ranks:
     if size > 1:
         os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")  # ranks share cores with Horovod's threads
     cpus = placement.bind(wanted)
-    from deepgalaxy.engine import load_tensorflow, set_precision
+    from deepgalaxy.engine import load_tensorflow
 
-    tf = load_tensorflow(engine, threads=len(cpus))
-    set_precision(tf, precision)
+    tf = load_tensorflow(engine, precision, threads=len(cpus))
     tf.keras.utils.set_random_seed(seed)
     if arguments.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -8,8 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deepgalaxy.commands import ranked
 from deepgalaxy.errors import InputError
 
@@ -47,7 +45,7 @@ def add(commands: Any) -> None:
     option("--quality", type=int, metavar="QUERIES", help="compare recommendations to so many images of the index")
     option("--seed", type=int, default=0, help="of --quality's choice of images (0)")
     option("--json", action="store_true", help="print as JSON")
-    ranked.add_options(parser)
+    ranked.add_options(parser, exchanging=False)
     parser.set_defaults(run=run)
 
 
@@ -73,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _search(arguments: argparse.Namespace, index: LatentIndex) -> dict[str, Any]:
+    import numpy as np
+
     from deepgalaxy.data.sources import images_of
     from deepgalaxy.networks.deepgalaxy import in_global_precision, load_network
     from deepgalaxy.search.figures import draw_latent_grid, draw_recommendations
@@ -104,6 +104,8 @@ def _answer(
     query: Observed, z: Any, index: LatentIndex, recommender: Recommender, most: int
 ) -> tuple[dict[str, Any], Any]:
     """What is recommended to a query, told and shown."""
+    import numpy as np
+
     from deepgalaxy.search.figures import Shown
     from deepgalaxy.search.quality import infer_properties, ssim
 

@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     _network_options(parser.add_argument_group("network"))
     _optimisation_options(parser.add_argument_group("optimisation"))
     _data_options(parser.add_argument_group("data"))
-    ranked.add_options(parser)
+    ranked.add_options(parser, exchanging=True)
     parser.set_defaults(run=ranked.told_once(run))
 
 

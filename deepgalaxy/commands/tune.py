@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     option("--classification-loss", metavar="NAME", help="cross-entropy, or the paper's mse (cross-entropy)")
     option("--seed", type=int, help="of weights, order, and what is tried (0)")
     option("--json", action="store_true", help="print the result as JSON")
-    ranked.add_options(parser)
+    ranked.add_options(parser, exchanging=True)
     parser.set_defaults(run=ranked.told_once(run))
 
 

@@ -1,8 +1,9 @@
-"""One image of an HDF5 data set into an array, as fast as its storage allows.
+"""One image of an HDF5 data set into an array or back, as fast as its storage allows.
 
 Unpacking is nearly all that reading an image costs. Where each image is a chunk of its own, packed
 by deflate with or without HDF5's byte shuffle, as in the files of this suite, its bytes are taken
-as they are and unpacked by Intel's ISA-L, in half of the time that HDF5 takes with zlib.
+as they are and unpacked by Intel's ISA-L, in half of the time that HDF5 takes with zlib. Packed by
+it they are what HDF5 would have written, for any reader.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 ReadImage = Callable[[int, NDArray[Any]], None]
 """read(frame, out): image `frame` into `out`, (H, W, 1), contiguous and of the data set's type."""
 
+WriteImage = Callable[[int, NDArray[Any]], None]
+"""write(frame, pixels): image `frame` from `pixels`, (H, W, 1), of the data set's type."""
+
 SHUFFLED_BYTES = 4
 
 
@@ -27,13 +31,34 @@ def image_reader(dataset: h5py.Dataset) -> ReadImage:
 
     The function it returns raises OSError, RuntimeError or ValueError on damaged data.
     """
-    shuffled = dataset.shuffle and dataset.dtype.itemsize > 1
+    return _deflated(dataset) if _is_ours(dataset) else _any_storage(dataset)
+
+
+def image_writer(dataset: h5py.Dataset) -> WriteImage:
+    """The fastest way to write single images of (T, H, W, 1)."""
+    if not _is_ours(dataset):
+        return dataset.__setitem__  # type: ignore[no-any-return]
+
+    def write(frame: int, pixels: NDArray[Any]) -> None:
+        flat = np.ascontiguousarray(pixels, dataset.dtype).reshape(-1)
+        if _is_shuffled(dataset):
+            flat = np.ascontiguousarray(flat.view(np.uint8).reshape(-1, SHUFFLED_BYTES).T)
+        dataset.id.write_direct_chunk((frame, 0, 0, 0), isal_zlib.compress(flat, 1))
+
+    return write
+
+
+def _is_ours(dataset: h5py.Dataset) -> bool:
+    """Whether each image is one chunk, deflated, maybe shuffled, and nothing else."""
     plain = dataset.dtype in (np.float32, np.uint8)
     own_chunks = dataset.chunks == (1, *dataset.shape[1:])
     filters = dataset.id.get_create_plist().get_nfilters()
-    if plain and own_chunks and dataset.compression == "gzip" and filters == 1 + bool(dataset.shuffle):
-        return _deflated(dataset, shuffled)
-    return _any_storage(dataset)
+    return plain and own_chunks and dataset.compression == "gzip" and filters == 1 + bool(dataset.shuffle)
+
+
+def _is_shuffled(dataset: h5py.Dataset) -> bool:
+    """Whether HDF5's shuffle changes its bytes; single bytes it leaves as they are."""
+    return bool(dataset.shuffle) and dataset.dtype.itemsize > 1
 
 
 def _any_storage(dataset: h5py.Dataset) -> ReadImage:
@@ -48,8 +73,8 @@ def _any_storage(dataset: h5py.Dataset) -> ReadImage:
     return read
 
 
-def _deflated(dataset: h5py.Dataset, shuffled: bool) -> ReadImage:
-    source = dataset.id
+def _deflated(dataset: h5py.Dataset) -> ReadImage:
+    source, shuffled = dataset.id, _is_shuffled(dataset)
     fallback = _any_storage(dataset)
 
     def read(frame: int, out: NDArray[Any]) -> None:

@@ -15,6 +15,9 @@ from deepgalaxy.errors import InputError, first_line
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
+HUBBLE = "hubble"
+"""Stands for the galaxies of the Hubble Deep Field."""
+
 Image = NDArray[np.float32]
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # ITU-R BT.709
@@ -33,6 +36,20 @@ class Skipped(NamedTuple):
 
     name: str
     reason: str
+
+
+def observed_images(source: str, resolution: int, skipped: Callable[[Skipped], None]) -> tuple[Iterator[Observed], int]:
+    """The images of a folder, one image, or the galaxies of `hubble`, and how many there are to read.
+
+    Raises
+    ------
+    InputError: nothing there
+    """
+    if source == HUBBLE:
+        galaxies = hubble_deep_field(resolution)
+        return iter(galaxies), len(galaxies)
+    files = image_files(Path(source))
+    return observed(files, resolution, skipped), len(files)
 
 
 def image_files(source: Path) -> list[Path]:

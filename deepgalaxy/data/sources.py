@@ -9,9 +9,8 @@ import numpy as np
 
 from deepgalaxy.data.batches import select
 from deepgalaxy.data.layout import Catalogue, read_catalogue
-from deepgalaxy.data.observed import Observed, Skipped, hubble_deep_field, image_files, observed
+from deepgalaxy.data.observed import Observed, Skipped, observed_images
 from deepgalaxy.data.reader import Reader
-from deepgalaxy.data.unlabelled import HUBBLE
 from deepgalaxy.errors import InputError
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
@@ -26,14 +25,10 @@ def images_of(source: str, resolution: int, skipped: Callable[[Skipped], None]) 
     ------
     InputError: nothing there, no images, a file of another resolution
     """
-    if source == HUBBLE:
-        galaxies = hubble_deep_field(resolution)
-        return iter(galaxies), len(galaxies)
     if Path(source).suffix in HDF5_SUFFIXES:
         catalogue = catalogue_of(Path(source), resolution)
         return _simulated(catalogue), catalogue.images
-    files = image_files(Path(source))
-    return observed(files, resolution, skipped), len(files)
+    return observed_images(source, resolution, skipped)
 
 
 def catalogue_of(path: Path, resolution: int) -> Catalogue:

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from deepgalaxy.data.augment import Augmentation
 from deepgalaxy.data.batches import TRAINING_SHARE, BatchPlan
-from deepgalaxy.data.observed import Skipped, hubble_deep_field, image_files, observed
+from deepgalaxy.data.observed import Skipped, observed_images
 from deepgalaxy.data.pipeline import STREAMS_PER_STEP, Batches
 from deepgalaxy.errors import InputError
-
-HUBBLE = "hubble"
-"""Stands for the galaxies of the Hubble Deep Field."""
 
 Joint = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 """images (B, H, W, 1), labels (B,), label_weights (B,), image_weights (B,), as a training step takes them."""
@@ -32,11 +29,7 @@ def convert(source: str, resolution: int, path: Path, skipped: Callable[[Skipped
     ------
     InputError: nothing there, or nothing that can be read
     """
-    if source == HUBBLE:
-        images, most = iter(hubble_deep_field(resolution)), 48
-    else:
-        files = image_files(Path(source))
-        images, most = observed(files, resolution, skipped), len(files)
+    images, most = observed_images(source, resolution, skipped)
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = path.with_suffix(".partial")
     count = 0

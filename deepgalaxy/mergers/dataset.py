@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
+from deepgalaxy.data.chunks import image_writer
 from deepgalaxy.data.layout import add_simulation, atomic_file, join, opened
 from deepgalaxy.errors import InputError
 from deepgalaxy.mergers import camera, simulation
@@ -52,9 +52,13 @@ class Task(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """What a task took, seconds, and how many images it rendered. Compiling counts to a process's first simulation."""
+    """What a task took, seconds, and how many images it rendered.
+
+    prepare_s: compiling, and the halo's distribution function: once a process
+    """
 
     name: str
+    prepare_s: float
     simulation_s: float
     images_s: float
     images: int
@@ -107,6 +111,9 @@ def plan(
 def perform(task: Task, report: Report) -> Timing:
     """Do one task: the simulation, then the images; returns what each took."""
     report(task.name, 0.0)
+    called = time.monotonic()
+    if not task.simulation.exists():
+        simulation.prepare(task.encounter)
     began = time.monotonic()
     if not task.simulation.exists():
         simulation.simulate(
@@ -119,7 +126,7 @@ def perform(task: Task, report: Report) -> Timing:
         if not _holds(task.part(resolution), task.encounter, task.snapshots, task.dtype):
             images += _render(stars, task, resolution)
         report(task.name, 0.9 + 0.1 * (number + 1) / len(task.resolutions))
-    return Timing(task.name, simulated - began, time.monotonic() - simulated, images)
+    return Timing(task.name, began - called, simulated - began, time.monotonic() - simulated, images)
 
 
 def finish(tasks: Iterable[Task], folder: Path, resolutions: Iterable[int]) -> list[Path]:
@@ -160,12 +167,13 @@ def _render(stars: simulation.Simulation, task: Task, resolution: int) -> int:
     """All cameras' images of one merger, snapshot by snapshot; returns their number."""
     views = camera.viewpoints()
     with atomic_file(task.part(resolution)) as file:
-        cameras: list[h5py.Dataset] = add_simulation(
+        cameras = add_simulation(
             file, task.name, len(views), stars.times_myr, (resolution, task.dtype), stars.attributes
         )
+        writers = [image_writer(dataset) for dataset in cameras]
         for i, position in enumerate(stars.star_position):
             scene = camera.scene(position, stars.star_mass)
-            for dataset, direction in zip(cameras, views, strict=True):
+            for write, direction in zip(writers, views, strict=True):
                 pixels = camera.image(scene, direction, resolution)
-                dataset[i] = camera.as_uint8(pixels) if task.dtype == "uint8" else pixels
+                write(i, camera.as_uint8(pixels) if task.dtype == "uint8" else pixels)
     return len(views) * len(stars.times_myr)

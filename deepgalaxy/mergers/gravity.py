@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 DIRECT_SUM_UP_TO = 8_000
 
-OPENING_ANGLE = 0.9
+OPENING_ANGLE = 0.95
 """Of the forces' tree, with quadrupoles. Monopoles at 0.7 cost the same and conserve energy half as well."""
 
 SPLINE_PER_PLUMMER = 2.8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from deepgalaxy import __version__
 from deepgalaxy.data.layout import atomic_file, opened
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.mergers.encounter import SNAPSHOT_INTERVAL_MYR, Encounter
-from deepgalaxy.mergers.gravity import energy
+from deepgalaxy.mergers.galaxy import Galaxy
+from deepgalaxy.mergers.gravity import DIRECT_SUM_UP_TO, accelerations, energy
 from deepgalaxy.mergers.particles import Particles
 
 CHECKED_EVERY = 10
@@ -44,6 +46,20 @@ def identity(encounter: Encounter, snapshots: int) -> dict[str, object]:
         "snapshots": snapshots,
         "code_version": __version__,
     }
+
+
+def prepare(encounter: Encounter) -> None:
+    """What a process does once, before its first simulation like `encounter`: compile the code of the forces, and build
+    the distribution function of the halo.
+    """
+    _prepare(min(encounter.particles, DIRECT_SUM_UP_TO + 200), encounter.galaxy)
+
+
+@functools.cache
+def _prepare(particles: int, galaxy: Galaxy) -> None:
+    state = Encounter(particles=particles, galaxy=galaxy).initial_state()
+    accelerations(state)
+    energy(state)
 
 
 def simulate(encounter: Encounter, snapshots: int, path: Path, report: Callable[[int], None]) -> None:

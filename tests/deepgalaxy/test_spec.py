@@ -15,7 +15,7 @@ specs = st.builds(
     batch_size=st.integers(1, 512),
     workers=st.integers(1, 4096),
     data=st.text(max_size=30).map(lambda s: s.replace("/", "")),
-    precision=st.sampled_from(Precision),
+    precision=st.sampled_from([Precision.FP32, Precision.BF16]),
     engine=st.sampled_from(Engine),
     learning_rate=st.floats(1e-6, 100),
 )
@@ -86,3 +86,15 @@ def test_an_ok_record_needs_every_rank_and_a_failed_one_its_reason(make_record):
         msgspec.structs.replace(record, ranks=record.ranks[:1])
     with pytest.raises(InputError, match="needs its reason"):
         msgspec.structs.replace(record, outcome=Outcome.OOM)
+
+
+def test_automatic_mixed_precision_is_the_extensions(make_spec):
+    assert make_spec(precision=Precision.BF16_AMP, engine=Engine.ITEX).precision is Precision.BF16_AMP
+    with pytest.raises(InputError, match="precision bf16-amp is the extension's: it needs engine itex"):
+        make_spec(precision=Precision.BF16_AMP)
+
+
+def test_a_trained_model_is_for_inference(make_spec):
+    with pytest.raises(InputError, match="model a.keras with mode train"):
+        make_spec(model="a.keras")
+    assert make_spec(model="a.keras", mode=Mode.INFER).key != make_spec(mode=Mode.INFER).key

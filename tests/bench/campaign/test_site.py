@@ -17,8 +17,8 @@ def test_the_local_site_detects_itself():
 
 
 def test_what_fits_is_measured_and_the_rest_is_told_why_not(make_spec):
-    assert SITE.why_not(make_spec(workers=4)) == ""
-    told = SITE.why_not(make_spec(workers=128))
+    assert SITE.why_not(make_spec(workers=4, cores_per_worker=2)) == ""
+    told = SITE.why_not(make_spec(workers=128, cores_per_worker=2))
     assert told == "128 workers need 32 nodes of 4 workers; box has 4 slots (1 x 8 cores, 2 a worker)"
 
 
@@ -58,3 +58,12 @@ def test_a_site_is_frozen():
     with pytest.raises(AttributeError):
         SITE.nodes = 2
     assert msgspec.structs.replace(SITE, nodes=2).slots == 8
+
+
+def test_workers_of_more_cores_leave_room_for_fewer(make_spec):
+    assert SITE.with_cores_per_worker(8).slots == 1
+    assert SITE.with_cores_per_worker(1).slots == 4
+    told = SITE.why_not(make_spec(workers=2, cores_per_worker=8))
+    assert told == "2 workers need 2 nodes of 1 workers; box has 1 slot (1 x 8 cores, 8 a worker)"
+    with pytest.raises(InputError, match="cores per worker 9 is outside 1 to 8, the node's cores"):
+        SITE.with_cores_per_worker(9)

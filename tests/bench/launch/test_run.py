@@ -1,9 +1,11 @@
 """Real ranks under real launchers, and what happens to them."""
 
+import importlib.util
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -13,8 +15,10 @@ from bench.analysis.scaling import scaling_table
 from bench.campaign.site import Launcher, load_site
 from bench.launch.run import Limits, run_point
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.spec import Mode, Outcome, Precision
+from deepgalaxy.spec import Engine, Mode, Outcome, Precision
 from tests.conftest import write_data
+
+CPU_FLAGS = Path("/proc/cpuinfo").read_text().split()
 
 SITE = msgspec.structs.replace(load_site("local"), name="test")
 
@@ -81,7 +85,16 @@ def test_memory_of_an_epoch_does_not_grow_with_the_file(run, tmp_path):
 def test_prediction_runs_in_bf16_when_that_was_asked(run):
     record = run(mode="infer", precision=Precision.BF16)
     assert record.outcome is Outcome.OK, record.reason
-    assert "bfloat16" in record.ranks[0].checks["compute_dtypes"]
+    assert "bfloat16:" in record.ranks[0].checks["products"]
+
+
+@pytest.mark.skipif("avx512_bf16" not in CPU_FLAGS, reason="this CPU has no BF16 products")
+def test_the_extension_rewrites_the_graph_to_bf16(run):
+    if not importlib.util.find_spec("intel_extension_for_tensorflow"):
+        pytest.skip("the Intel extension is not installed")
+    record = run(mode="infer", precision=Precision.BF16_AMP, engine=Engine.ITEX)
+    assert record.outcome is Outcome.OK, record.reason
+    assert "bfloat16:" in record.ranks[0].checks["products"]
 
 
 def test_more_ranks_than_cores_mark_the_record(run):

@@ -1,11 +1,15 @@
 import csv
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
+from deepgalaxy import fastest
 from deepgalaxy.cli import main
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import Part, load_network, network
@@ -20,7 +24,9 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A grey picture, one in colour with transparency, one of 16 bits, one of a single pixel, and a text."""
+    """A grey picture, one in colour with transparency, one of 16 bits, one of a single pixel, FITS with pixels below
+    0 and without value, a picture too large to open, and a text.
+    """
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -28,8 +34,24 @@ def photos(tmp_path):
     Image.fromarray(rng.integers(0, 256, (50, 40, 4), np.uint8), "RGBA").save(folder / "alpha.png")
     Image.fromarray(rng.integers(0, 65536, (50, 40), np.uint16)).save(folder / "deep.png")
     Image.fromarray(np.full((1, 1), 200, np.uint8)).save(folder / "pixel.png")
+    flux = rng.normal(size=(40, 50)).astype(np.float32)
+    flux[3:9, 4] = np.nan
+    fits.PrimaryHDU(flux).writeto(folder / "flux.fits")
+    (folder / "huge.png").write_bytes(black_png(20_000, 20_000))
     (folder / "text.png").write_text("no picture")
     return folder
+
+
+def black_png(width, height) -> bytes:
+    """A whole picture of one bit a pixel, made without holding its pixels as bytes."""
+
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = zlib.compress(bytes((1 + width // 8) * height), 1)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def rows(text):
@@ -40,9 +62,10 @@ def test_a_folder_is_classified_and_what_is_no_image_is_told(model, photos, caps
     assert main(["infer", str(photos), "--model", str(model), "--batch-size", "3"]) == 0
     said = capsys.readouterr()
     found = rows(said.out)
-    assert [row["image"] for row in found] == ["alpha.png", "deep.png", "grey.png", "pixel.png"]
+    assert [row["image"] for row in found] == ["alpha.png", "deep.png", "flux.fits", "grey.png", "pixel.png"]
     assert "skipped text.png" in said.err
-    assert "4 images, 1 skipped" in said.err
+    assert "skipped huge.png: Image size (400000000 pixels) exceeds limit" in said.err
+    assert "5 images, 2 skipped" in said.err
     for row in found:
         assert 0 <= int(row["label"]) <= 70
         assert float(row["probability"]) >= float(row["probability_2"]) >= float(row["probability_3"])
@@ -74,6 +97,14 @@ def test_the_hubble_deep_field_on_a_sheet_and_as_json_lines(model, tmp_path, cap
     assert Image.open(sheet).size[0] > 800
 
 
+def test_auto_says_what_it_chose(model, photos, capsys, monkeypatch):
+    speeds = {"tensorflow fp32": 20.0, "itex fp32": 0.0}
+    monkeypatch.setattr(fastest, "measure", lambda *arguments: fastest.Measured(speeds, known=True))
+    assert main(["infer", str(photos), "--model", str(model), "--engine", "auto"]) == 0
+    said = capsys.readouterr().err
+    assert "using tensorflow fp32 (measured earlier): images/s of tensorflow fp32 20.0, itex fp32 fails" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -92,6 +123,14 @@ def test_wrong_input_is_one_line_and_exit_code_2(model, capsys, arguments, told)
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1, said
     assert told in said[0]
+
+
+def test_a_model_of_another_class_count_counts_to_its_own_last_class(photos, tmp_path, capsys):
+    network(SMALL, 32, {Part.CLASSIFIER}, classes=12).save(tmp_path / "twelve.keras")
+    assert main(["infer", str(photos), "--model", str(tmp_path / "twelve.keras")]) == 0
+    said = capsys.readouterr()
+    assert "12 classes, not 71: times to merge are counted to its last one" in said.err
+    assert all(0 <= float(row["time_to_merge_myr"]) <= 55 for row in rows(said.out))
 
 
 def test_images_of_another_size_are_told(model, tmp_path, capsys):

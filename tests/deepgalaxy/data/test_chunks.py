@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgalaxy.data.chunks import image_reader
+from deepgalaxy.data.chunks import image_reader, image_writer
 
 STORAGE = {
     "as this suite writes": {"chunks": (1, 8, 8, 1), "compression": "gzip", "shuffle": True},
@@ -47,3 +47,17 @@ def test_spoilt_bytes_are_an_error_of_the_kinds_that_are_told(tmp_path_factory, 
         dataset.id.write_direct_chunk((0, 0, 0, 0), spoilt or b"\0")
         with pytest.raises((OSError, RuntimeError, ValueError)):
             image_reader(dataset)(0, np.empty((8, 8, 1), np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("storage", [{"compression": "gzip", "shuffle": True}, {"compression": "gzip"}, {}])
+def test_what_is_written_is_what_h5py_reads(tmp_path, storage, dtype):
+    images = (np.random.default_rng(0).random((3, 16, 16, 1)) * 255).astype(dtype)
+    images[1, :8] = 0
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        dataset = file.create_dataset("images", images.shape, dtype, chunks=(1, 16, 16, 1), **storage)
+        write = image_writer(dataset)
+        for i, image in enumerate(images):
+            write(i, image)
+    with h5py.File(tmp_path / "x.hdf5") as file:
+        assert np.array_equal(file["images"][:], images)
