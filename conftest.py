@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check what was asked for; wrong input is one line and exit code 2."""
     try:
+        if not config.option.vectors and any("bench_search" in argument for argument in config.args):
+            config.option.vectors = "1000,10000,100000"
         config.stash[BENCHMARKS] = Benchmarks.from_options(config.option)
     except InputError as error:
         pytest.exit(str(error), returncode=USAGE_EXIT_CODE)
@@ -54,6 +56,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("point", points, ids=[point.name for point in points])
     if "vectors" in metafunc.fixturenames:
         metafunc.parametrize("vectors", metafunc.config.stash[BENCHMARKS].vectors)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The image search is timed only where it is asked for: it does not scale with workers."""
+    is_search = collection_path.name == "bench_search.py"
+    return True if is_search and not config.stash[BENCHMARKS].vectors else None
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`dgbench`: run a campaign, report on it, list what there is."""
+"""`dgbench`: plan, run, submit and follow campaigns, and what there is beside them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 
 from bench import REPOSITORY
-from bench.campaign.campaign import expand, load_campaign
-from bench.campaign.site import Launcher, Site, load_site
+from bench.campaign.campaign import load_campaign, shipped
+from bench.campaign.site import load_site
+from bench.commands import campaigns, jobs
+from bench.commands.common import SOME_FAILED_EXIT_CODE
 from deepgalaxy import __version__
 from deepgalaxy.errors import InputError, reports_input_errors
 from deepgalaxy.spec import Outcome
 
-SOME_FAILED_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 
 
@@ -28,26 +29,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="measure every point of a campaign, then report",
-        description=(
-            "Measure every point of a campaign with one launch each, and write table and figure. Run it again "
-            "to add launches: intervals narrow. Points that do not fit the site are stored as skipped."
-        ),
-        epilog="example: dgbench run quick",
-    )
-    _campaign_options(run)
-    run.add_argument("--site", default="local", help="name in jobs/sites, or a file (local)")
-    run.add_argument("--launcher", choices=[x.value for x in Launcher], help="instead of the site's")
-    run.add_argument("--oversubscribe", action="store_true", help="also run points that have no cores of their own")
-    run.add_argument("--resume", action="store_true", help="only points without a launch that ended well")
-    run.set_defaults(run=_run)
-    report = commands.add_parser(
-        "report", help="write table and figure again from stored records", epilog="example: dgbench report quick"
-    )
-    _campaign_options(report)
-    report.set_defaults(run=_report)
+    campaigns.add(commands)
+    jobs.add(commands)
     overhead = commands.add_parser(
         "overhead",
         help="what keeps N ranks on this machine from N times the speed of one",
@@ -108,50 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
-        print("interrupted; `dgbench run --resume` goes on", file=sys.stderr)
+        print("interrupted; `dgbench resume` goes on", file=sys.stderr)
         return INTERRUPTED_EXIT_CODE
-
-
-def _campaign_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("campaign", help="name in jobs/campaigns, or a file")
-    command.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/<campaign>)")
-    command.add_argument("--json", action="store_true", help="print the table as JSON")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from bench.execute import measure  # pandas and matplotlib load with it
-    from bench.store.results import Results
-
-    campaign = load_campaign(arguments.campaign)
-    site = load_site(arguments.site)
-    if arguments.launcher:
-        site = msgspec.structs.replace(site, launcher=Launcher(arguments.launcher))
-    specs = expand(campaign, site, arguments.oversubscribe)
-    results = Results(arguments.results or REPOSITORY / "results" / campaign.name)
-    if arguments.resume:
-        specs = [spec for spec in specs if not results.has_ok(spec)]
-    print(f"{campaign.name}: {len(specs)} points on {_described(site)}", file=sys.stderr)
-
-    def show() -> None:
-        _print_report(results, campaign.question, campaign.baseline_workers, arguments.json)
-
-    try:
-        records = measure(specs, site, results, campaign.data)
-    except KeyboardInterrupt:
-        show()
-        raise
-    show()
-    bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
-    return SOME_FAILED_EXIT_CODE if bad else 0
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from bench.store.results import Results
-
-    campaign = load_campaign(arguments.campaign)
-    results = Results(arguments.results or REPOSITORY / "results" / campaign.name)
-    _print_report(results, campaign.question, campaign.baseline_workers, arguments.json)
-    return 0
 
 
 def _overhead(arguments: argparse.Namespace) -> int:
@@ -200,25 +141,8 @@ def _versus(arguments: argparse.Namespace) -> int:
     return 0 if (table["outcome"].dropna() == Outcome.OK.value).all() else SOME_FAILED_EXIT_CODE
 
 
-def _print_report(results: object, question: str, baseline_workers: int, as_json: bool) -> None:
-    from bench.execute import report
-
-    text, files = report(results, question, baseline_workers)  # type: ignore[arg-type]
-    if as_json:
-        import pandas as pd
-
-        table = next((path for path in files if path.suffix == ".csv"), None)
-        print(pd.read_csv(table).to_json(orient="records", indent=1) if table else "[]")
-        return
-    print(text)
-    print(*(f"wrote {path}" for path in files), sep="\n")
-
-
 def _list(arguments: argparse.Namespace) -> int:
-    found = {
-        kind: sorted(path.stem for path in (REPOSITORY / "jobs" / kind).glob("*.toml"))
-        for kind in ("campaigns", "sites")
-    }
+    found = {kind: [path.stem for path in shipped(kind)] for kind in ("campaigns", "sites")}
     if arguments.json:
         print(msgspec.json.encode(found).decode())
         return 0
@@ -227,10 +151,6 @@ def _list(arguments: argparse.Namespace) -> int:
     for name in found["sites"]:
         print(f"site {name}: {load_site(name).description}")
     return 0
-
-
-def _described(site: Site) -> str:
-    return f"{site.name}: {site.slots} slots ({site.cores_per_worker} cores a worker), {site.launcher.value}"
 
 
 if __name__ == "__main__":

@@ -6,38 +6,70 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+import msgspec
+
 from bench.analysis.scaling import scaling_table
 from bench.campaign.data import DataRequest, provide
+from bench.campaign.plan import Experience
 from bench.campaign.site import Site
+from bench.launch.allocation import Allocation
 from bench.launch.journals import Journals
 from bench.launch.run import Limits, run_point
 from bench.report.figure import write_figure
 from bench.report.tables import notes, readable, write_tables
 from bench.store.results import Results
+from bench.store.summary import summarised
 from deepgalaxy import probe
 from deepgalaxy.console import Progress
 from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
 
+HERE = Allocation()
+
+SPARE_S = 6.0
+"""Left of a job's time when its last point should end: to write and report."""
+
 
 def measure(
-    specs: Sequence[RunSpec], site: Site, results: Results, data: DataRequest, limits: Limits | None = None
+    specs: Sequence[RunSpec],
+    site: Site,
+    results: Results,
+    data: DataRequest,
+    limits: Limits | None = None,
+    *,
+    allocation: Allocation = HERE,
+    force: bool = False,
 ) -> list[RunRecord]:
     """One new launch of every point that fits the site; the others are stored as skipped.
 
     Every record is on disk before the next point starts. A KeyboardInterrupt stores the point
-    under way as interrupted and is raised again.
+    under way as interrupted and is raised again. Left for another time: points that another harness
+    runs now, and, with a tenth of a minute to spare, those that the allocation has no time for.
+
+    force: run also what earlier launches say there is no memory for
     """
     provide(data, [spec for spec in specs if not site.why_not(spec)])
     progress = Progress(len(specs))
+    experience = Experience(results.summaries(), site)
     records = []
     for done, spec in enumerate(specs):
-        number, folder = results.new_launch(spec)
-        reason = site.why_not(spec)
-        if reason:
-            record = _skipped(spec, site, number, reason)
-        else:
-            record = _run(spec, site, number, folder, results, (progress, done), limits)
-        results.write(record, folder)
+        minutes = (experience.minutes(spec) or (0.0, ""))[0]
+        if allocation.remaining_s() < 60 * minutes + SPARE_S:
+            progress.note(f"{len(specs) - done} points are left: the job ends in {allocation.remaining_s():.0f} s")
+            break
+        with results.claimed(spec) as ours:
+            if not ours:
+                progress.note(f"{spec.name}: left to another harness, which runs it now")
+                continue
+            reason = site.why_not(spec) or ("" if force else experience.why_not(spec))
+            if reason and experience.skipped_for(spec) == reason:
+                continue  # stored already
+            number, folder = results.new_launch(spec)
+            if reason:
+                record = _skipped(spec, site, number, reason)
+            else:
+                record = _run(spec, site, (number, folder), results, (progress, done), limits, allocation)
+            results.write(record, folder)
+        experience.take(summarised(record, str(folder)))
         records.append(record)
         progress.note(summary(record))
     return records
@@ -73,13 +105,15 @@ def report(results: Results, question: str, baseline_workers: int) -> tuple[str,
 def _run(
     spec: RunSpec,
     site: Site,
-    number: int,
-    folder: Path,
+    launch: tuple[int, Path],
     results: Results,
     shown: tuple[Progress, int],
     limits: Limits | None,
+    allocation: Allocation,
 ) -> RunRecord:
     progress, done = shown
+    number, folder = launch
+    hosts = allocation.hosts[: site.nodes_for(spec)]
 
     def watch(journals: Journals) -> None:
         slowest = min(journals.ranks.values(), key=lambda s: s.step, default=None)
@@ -87,7 +121,8 @@ def _run(
         progress.update(done + 0.9 * part, f"{spec.name}  {journals.progress}")
 
     try:
-        return run_point(spec, site, number, folder, limits=limits, watch=watch)
+        record = run_point(spec, site, number, folder, limits=limits, watch=watch, hosts=hosts)
+        return msgspec.structs.replace(record, job=allocation.job)
     except KeyboardInterrupt as error:
         if error.args:
             results.write(error.args[0], folder)

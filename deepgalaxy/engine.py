@@ -12,7 +12,7 @@ from unittest import mock
 
 from deepgalaxy import probe
 from deepgalaxy.errors import BadResultError, InputError
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.spec import Device, Engine, Precision
 
 PLUGIN_FOLDER = "tensorflow-plugins"
 
@@ -57,6 +57,35 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
+
+
+def place(tf: ModuleType, device: Device, engine: Engine, local_rank: int) -> None:
+    """Compute on the cores alone, or on the GPU whose number is the rank's among those of its node.
+
+    Memory of a GPU is taken as it is needed, so that its peak says something.
+
+    Raises
+    ------
+    InputError: fewer GPUs than ranks on the node
+    """
+    kind = "XPU" if engine is Engine.ITEX else "GPU"  # Intel's extension calls Intel's GPUs so
+    found = tf.config.list_physical_devices(kind)
+    if device is Device.CPU:
+        tf.config.set_visible_devices([], kind)
+        return
+    if local_rank >= len(found):
+        raise InputError(
+            f"device gpu was asked for, rank {local_rank} of this node has none: TensorFlow sees {len(found)} {kind}s"
+        )
+    tf.config.set_visible_devices(found[local_rank], kind)
+    tf.config.experimental.set_memory_growth(found[local_rank], True)
+
+
+def peak_device_bytes(tf: ModuleType, device: Device, engine: Engine) -> int:
+    """Most memory that this rank had on its GPU; 0 without one."""
+    if device is Device.CPU:
+        return 0
+    return int(tf.config.experimental.get_memory_info("XPU:0" if engine is Engine.ITEX else "GPU:0")["peak"])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Horovod, mpi4py or pandas: the harness reads this module in a process that must 
 Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
+2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 LOADING_BLOCK = 32
 """Batches from one source before the other has its turn, where loading is compared with plain reads."""
@@ -53,6 +54,13 @@ class Engine(str, Enum):
 
     TENSORFLOW = "tensorflow"
     ITEX = "itex"
+
+
+class Device(str, Enum):
+    """What a rank computes on: its cores, or one GPU."""
+
+    CPU = "cpu"
+    GPU = "gpu"
 
 
 class Runtime(str, Enum):
@@ -116,6 +124,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     model: str = ""
     precision: Precision = Precision.FP32
     engine: Engine = Engine.TENSORFLOW
+    device: Device = Device.CPU
     runtime: Runtime = Runtime.TUNED
     exchange: bool = True
     workers_per_node: int = 1
@@ -164,6 +173,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return (
             f"{self.mode.value}-{self.backbone}-{self.resolution}px-b{self.batch_size}"
             f"-{self.precision.value}-{self.engine.value}"
+            + ("-gpu" if self.device is Device.GPU else "")
             + ("-stock" if self.runtime is Runtime.STOCK else "")
             + ("" if self.exchange else "-independent")
         )
@@ -212,6 +222,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     being known; `data_wait_s[i]` the part of it spent waiting for the batch.
     `warmup_step_time_s` holds the steps before, tracing included. `phase_time_s` splits the time
     from start of the process to the end. `loss` has one value a step, warm-up included (training).
+    `peak_device_bytes` is of the rank's GPU, by TensorFlow's counters.
     `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading). `answers` are
     rank 0's, where a trained model predicts: of the same images for every precision, engine and batch.
     """
@@ -236,6 +247,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, str]
     environment: dict[str, str]
     plain_read_time_s: list[float] = []
+    peak_device_bytes: int = 0
     answers: Answers | None = None
 
 
@@ -257,6 +269,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     oversubscribed: bool = False
     argv: list[str] = []
+    hosts: list[str] = []
+    job: str = ""
     machine: dict[str, Any] = {}
     ranks: list[RankRecord] = []
     reason: str = ""
@@ -290,15 +304,32 @@ def to_json(record: msgspec.Struct) -> bytes:
 
 
 def read_json(path: Path, kind: type[Struct]) -> Struct:
-    """Read a spec or record.
+    """Read a spec or record, one of an older schema as if it had been written by this version.
 
     Raises
     ------
     InputError: the file is missing, no JSON, or its content is not a valid `kind`
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        content = path.read_bytes()
+        if msgspec.json.decode(content, type=_Versioned).schema == SCHEMA_VERSION:
+            return msgspec.json.decode(content, type=kind)
+        return msgspec.convert(_migrated(msgspec.json.decode(content)), kind)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+class _Versioned(msgspec.Struct):
+    """Of any file: its schema alone. Files without one have none to differ."""
+
+    schema: int = SCHEMA_VERSION
+
+
+def _migrated(content: dict[str, Any]) -> dict[str, Any]:
+    """Content of an older schema in the form of this one."""
+    for part in (content, content.get("spec", {})):
+        if part.get("schema") == 1:  # what schema 2 added has defaults
+            part["schema"] = SCHEMA_VERSION
+    return content

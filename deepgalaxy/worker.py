@@ -104,9 +104,10 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
     tuned = spec.runtime is Runtime.TUNED
     cpus = placement.bind(spec.cores_per_worker) if tuned else sorted(os.sched_getaffinity(0))
     journal = Journal(out, announced_rank)
-    from deepgalaxy.engine import load_tensorflow
+    from deepgalaxy.engine import load_tensorflow, peak_device_bytes, place
 
     tf = load_tensorflow(spec.engine, spec.precision, threads=len(cpus) if tuned else None)
+    place(tf, spec.device, spec.engine, placement.local_rank(os.environ))
     tf.keras.utils.set_random_seed(spec.seed)
     journal.phase("import")
     ranks = _connected(spec, announced_rank)
@@ -129,6 +130,7 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         memory=journal.memory,
         peak_rss_bytes=max(probe.peak_rss_bytes(), *(sample.peak_rss_bytes for sample in journal.memory)),
         pss_bytes=journal.memory[-1].pss_bytes,
+        peak_device_bytes=peak_device_bytes(tf, spec.device, spec.engine),
         voluntary_context_switches=switches.voluntary,
         involuntary_context_switches=switches.involuntary,
         environment=probe.settings(),

@@ -17,7 +17,7 @@ from deepgalaxy.errors import InputError
 from deepgalaxy.spec import LOADING_BLOCK, Outcome, RunRecord
 
 CURVE = [
-    *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "runtime", "exchange"),
+    *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
     "cores_per_worker",
     *("site", "launcher", "provenance", "data", "model"),
 ]
@@ -131,6 +131,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         spec.batch_size,
         spec.precision.value,
         spec.engine.value,
+        spec.device.value,
         spec.runtime.value,
         spec.exchange,
         spec.cores_per_worker,

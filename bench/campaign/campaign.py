@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bench import REPOSITORY
+from bench.campaign.counts import parse_counts
 from bench.campaign.data import DataRequest, data_file
 from bench.campaign.files import named_file, read_toml
+from bench.campaign.matrix import combinations
 from bench.campaign.site import Site
 from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.spec import RunSpec
+from deepgalaxy.networks.catalogue import NO_BACKBONE
+from deepgalaxy.spec import Mode, RunSpec
+
+GLOBAL_BATCH = "global_batch_size"
 
 FIELDS = (
-    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes"),
-    *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "cores_per_worker", "workers"),
+    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes", "mode", "backbone", "resolution"),
+    *("batch_size", GLOBAL_BATCH, "precision", "engine", "device", "cores_per_worker", "workers"),
 )
 """What a campaign can set or sweep, the last innermost."""
 
+ZIP, EXCLUDE = "zip", "exclude"
+
 WHOLE_NODE = "node"
+
+
+class Scaling(str, Enum):
+    """What stays the same as workers are added: images per worker and step, or images per step in all."""
+
+    WEAK = "weak"
+    STRONG = "strong"
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,10 +43,14 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     question: what the campaign answers, one sentence
     baseline_workers: the count that speedup and efficiency are relative to
+    scaling: `weak` sweeps with `batch_size`, `strong` with `global_batch_size`, which the workers share
     data: the mergers to simulate, or a file
-    points: tables of fields; a list is swept, and each table gives the cross product of its lists;
-        `cores_per_worker = "node"` is all cores of a node
     settings: fields of all tables; a table's own win
+    points: tables of fields; a list is swept, and each table gives the cross product of its lists.
+        `zip = [["a", "b"]]` walks lists in step, `exclude = [{a = 1, b = [2, 3]}]` leaves out;
+        `workers` also takes "4:1024", a doubling range; `cores_per_worker = "node"` is all cores of a node
+    repeats: launches of every point
+    budget_node_hours: what a plan may not exceed; 0 for no bound
     """
 
     name: str
@@ -40,6 +59,14 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: DataRequest
     points: list[dict[str, Any]]
     settings: dict[str, Any] = {}
+    scaling: Scaling = Scaling.WEAK
+    repeats: int = 1
+    budget_node_hours: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field, smallest in (("baseline_workers", 1), ("repeats", 1), ("budget_node_hours", 0)):
+            if getattr(self, field) < smallest:
+                raise InputError(f"{field} {getattr(self, field)} is too small: {smallest} or more is allowed")
 
 
 def load_campaign(name_or_file: str) -> Campaign:
@@ -51,9 +78,13 @@ def load_campaign(name_or_file: str) -> Campaign:
     """
     path = named_file(name_or_file, REPOSITORY / "jobs" / "campaigns", "campaign")
     campaign = read_toml(path, Campaign)
-    for field in (name for table in (campaign.settings, *campaign.points) for name in table):
-        if field not in FIELDS:
-            raise InputError(f"{path}: {near_names('field', field, FIELDS)}")
+    wanted, refused = (GLOBAL_BATCH, "batch_size")[:: 1 if campaign.scaling is Scaling.STRONG else -1]
+    for table in (campaign.settings, *campaign.points):
+        for field in table:
+            if field not in (*FIELDS, ZIP, EXCLUDE):
+                raise InputError(f"{path}: {near_names('field', field, (*FIELDS, ZIP, EXCLUDE))}")
+        if refused in table:
+            raise InputError(f"{path}: {refused} with {campaign.scaling.value} scaling, which takes {wanted}")
     return campaign
 
 
@@ -68,16 +99,13 @@ def expand(campaign: Campaign, site: Site, oversubscribe: bool = False) -> list[
     """
     specs: dict[str, RunSpec] = {}
     for table in campaign.points:
-        fields = campaign.settings | table
-        names = [name for name in FIELDS if name in fields]
-        axes = [v if isinstance(v := fields[name], list) else [v] for name in names]
-        for values in itertools.product(*axes):
-            spec = make_spec(
-                site,
-                campaign.data,
-                oversubscribe=oversubscribe,
-                **dict(zip(names, values, strict=True)),
-            )
+        table = campaign.settings | table
+        together, without = table.pop(ZIP, []), table.pop(EXCLUDE, [])
+        if isinstance(table.get("workers"), str):
+            table["workers"] = parse_counts(table["workers"], "workers")
+        fields = {name: table[name] for name in FIELDS if name in table}
+        for values in combinations(fields, together, without):
+            spec = make_spec(site, campaign.data, oversubscribe=oversubscribe, **_local_batch(values))
             specs.setdefault(spec.key, spec)
     return list(specs.values())
 
@@ -98,9 +126,27 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
     placed = {
         "workers_per_node": min(site.workers_per_node, workers) if isinstance(workers, int) and workers > 0 else 1,
         "cores_per_worker": cores,
+        "device": fields.get("device", site.device.value),
         "data": str(data_file(data, resolution)),
     }
+    if fields.get("mode") == Mode.LOAD.value:
+        fields = fields | {"backbone": NO_BACKBONE}
     try:
         return msgspec.convert(fields | placed, RunSpec)
     except msgspec.ValidationError as error:
         raise InputError(str(error)) from None
+
+
+def shipped(kind: str) -> list[Path]:
+    """The TOML files of a kind, `campaigns` or `sites`, that come with the suite."""
+    return sorted((REPOSITORY / "jobs" / kind).glob("*.toml"))
+
+
+def _local_batch(values: dict[str, Any]) -> dict[str, Any]:
+    """A global batch as each worker's share of it."""
+    if GLOBAL_BATCH not in values:
+        return values
+    whole, workers = values[GLOBAL_BATCH], values.get("workers", 1)
+    if not (isinstance(whole, int) and isinstance(workers, int)) or workers < 1 or whole < 1 or whole % workers:
+        raise InputError(f"{GLOBAL_BATCH} {whole} can't be shared evenly by {workers} workers")
+    return {name: v for name, v in values.items() if name != GLOBAL_BATCH} | {"batch_size": whole // workers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import Enum
 from pathlib import Path
 
@@ -11,20 +12,36 @@ import psutil
 
 from bench import REPOSITORY
 from bench.campaign.files import named_file, read_toml
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.placement import physical_cores
-from deepgalaxy.spec import RunSpec
+from deepgalaxy.spec import Device, RunSpec
 
 WORKERS_PER_NODE = 4  # paper, section III.C
 RANK_BASE_BYTES = 600 * 2**20
 """Memory of a TensorFlow + Horovod rank before it has a model, measured."""
 
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OPTION = re.compile(r"[a-z][a-z0-9-]*")
+
+OURS = ("array", "job-name", "nodes", "ntasks-per-node", "cpus-per-task", "time", "output", "signal", "test-only")
+"""Options of sbatch that follow from the campaign."""
+
 
 class Launcher(str, Enum):
     """What starts the ranks."""
 
-    MPIRUN = "mpirun"
+    MPIRUN = "mpirun"  # Open MPI's
+    MPICH = "mpich"
+    INTELMPI = "intelmpi"
     HOROVODRUN = "horovodrun"
+    SRUN = "srun"
+
+
+class Scheduler(str, Enum):
+    """What gives nodes to jobs."""
+
+    NONE = "none"
+    SLURM = "slurm"
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +49,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     workers_per_node, cores_per_worker: how ranks share a node; 0 gives up to 4 workers a node
     (the paper's number) and shares the cores among them
-    environment: variables set for every rank
+    device: cpu, or gpu for one rank on each of a node's `gpus_per_node`
+    environment: variables set for every rank; modules: loaded at the start of a job
+    scheduler_options: more options of sbatch, e.g. account or partition; "" for those without a value
+    network: what connects the nodes, for the reader and the record
+    minutes_per_point: how long a point is expected to take where none like it was measured
+    max_job_hours: the longest job that the scheduler takes
+    pmi: what srun starts ranks with (`--mpi`)
     """
 
     name: str
@@ -43,12 +66,42 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     memory_per_node_bytes: int = 0
     workers_per_node: int = 0
     cores_per_worker: int = 0
+    device: Device = Device.CPU
+    gpus_per_node: int = 0
+    network: str = ""
     environment: dict[str, str] = {}
+    modules: list[str] = []
+    scheduler: Scheduler = Scheduler.NONE
+    scheduler_options: dict[str, str] = {}
+    minutes_per_point: float = 5.0
+    max_job_hours: float = 24.0
+    pmi: str = "pmix"
+
+    def __post_init__(self) -> None:
+        for name in ("minutes_per_point", "max_job_hours"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} {getattr(self, name)} is not above 0")
+        for name in self.environment:
+            if not VARIABLE.fullmatch(name):
+                raise InputError(f"environment {name!r} is no name of a variable")
+        for name in self.scheduler_options:
+            if not OPTION.fullmatch(name):
+                raise InputError(f"scheduler_options {name!r} is no option of sbatch; write account, not --account")
+            if name in OURS:
+                raise InputError(f"scheduler_options {name}: it follows from the campaign")
+        texts = (*self.environment.values(), *self.modules, *self.scheduler_options.values())
+        wrong = next((t for t in texts if not t.isprintable()), None)
+        if wrong is not None:
+            raise InputError(f"{wrong!r} holds characters that no line of a batch script can hold")
 
     @property
     def slots(self) -> int:
         """Ranks that can have cores of their own."""
         return self.nodes * self.workers_per_node
+
+    def nodes_for(self, spec: RunSpec) -> int:
+        """Nodes that a point occupies."""
+        return -(-spec.workers // self.with_cores_per_worker(spec.cores_per_worker).workers_per_node)
 
     def with_cores_per_worker(self, cores: int) -> Site:
         """The site shared among workers of `cores` cores: fewer workers a node where these are more.
@@ -74,7 +127,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             needs = f"{spec.workers} workers need {nodes} nodes of {self.workers_per_node} workers"
             has = f"{self.name} has {self.slots} {'slot' if self.slots == 1 else 'slots'}"
             return f"{needs}; {has} ({self.nodes} x {self.cores_per_node} cores, {self.cores_per_worker} a worker)"
-        on_node = -(-spec.workers // self.nodes)
+        if spec.device is Device.GPU and spec.workers_per_node > self.gpus_per_node:
+            return (
+                f"{spec.workers_per_node} workers a node need a GPU each; {self.name} has {self.gpus_per_node} a node"
+            )
+        on_node = -(-spec.workers // self.nodes) if spec.oversubscribe else spec.workers_per_node
         if on_node * RANK_BASE_BYTES > self.memory_per_node_bytes:
             have = self.memory_per_node_bytes / 2**30
             return (
@@ -95,9 +152,24 @@ def load_site(name_or_file: str) -> Site:
     return _detected(read_toml(path, Site), path)
 
 
+def launcher_named(name: str, origin: str = "--launcher") -> Launcher:
+    """The launcher of that name.
+
+    Raises
+    ------
+    InputError: there is none
+    """
+    try:
+        return Launcher(name)
+    except ValueError:
+        raise InputError(f"{origin}: {near_names('value', name, [x.value for x in Launcher])}") from None
+
+
 def _detected(site: Site, path: Path) -> Site:
+    if site.nodes > 1 and not (site.cores_per_node and site.memory_per_node_bytes):
+        raise InputError(f"{path}: cores_per_node and memory_per_node_bytes are needed: other nodes can't be detected")
     cores = site.cores_per_node or len(physical_cores(os.sched_getaffinity(0)))
-    workers = site.workers_per_node or min(WORKERS_PER_NODE, cores)
+    workers = site.workers_per_node or site.gpus_per_node or min(WORKERS_PER_NODE, cores)
     each = site.cores_per_worker or max(1, cores // workers)
     for field in ("nodes", "cores_per_node", "memory_per_node_bytes", "workers_per_node", "cores_per_worker"):
         value = getattr(site, field)

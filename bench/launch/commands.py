@@ -1,37 +1,83 @@
-"""Launchers: pure functions from a point to the tokens of the command that starts its ranks."""
+"""Launchers: pure functions from a point and its nodes to the tokens of the command that starts its ranks."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.campaign.site import Launcher
 from deepgalaxy.spec import RunSpec, Runtime
 
+Command = Callable[[RunSpec, list[str], Mapping[str, str], Sequence[str]], list[str]]
+"""command(point, tokens of a rank, its environment, names of its nodes; none for this machine)"""
 
-def mpirun(spec: RunSpec, worker: list[str], environment: Mapping[str, str]) -> list[str]:
+
+def mpirun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
     """Open MPI's. Ranks bind themselves (`deepgalaxy.placement`), so it must not."""
     command = ["mpirun", "-np", str(spec.workers), "--bind-to", "none"]
+    if hosts:
+        command += ["--host", _slots(spec, hosts)]
     if spec.oversubscribe:
         command += ["--map-by", ":OVERSUBSCRIBE"]
-    for name in sorted(environment):
-        if name.startswith(EXPORTED_PREFIXES):
-            command += ["-x", name]
+    for name in _exported(environment):
+        command += ["-x", name]
     return command + worker
 
 
-def horovodrun(spec: RunSpec, worker: list[str], environment: Mapping[str, str]) -> list[str]:
+def mpich(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
+    """MPICH's process manager, Hydra."""
+    command = ["mpiexec", "-n", str(spec.workers), "-ppn", str(spec.workers_per_node), "-bind-to", "none"]
+    return [*command, *_hydra(environment, hosts), *worker]
+
+
+def intelmpi(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
+    """Intel MPI's, a Hydra too; its pinning is a variable."""
+    command = ["mpirun", "-n", str(spec.workers), "-ppn", str(spec.workers_per_node), "-genv", "I_MPI_PIN", "0"]
+    return [*command, *_hydra(environment, hosts), *worker]
+
+
+def horovodrun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
     """Horovod's own, with Gloo for the messages: Horovod 0.28's way through MPI gives Open MPI 5
     options that it no longer takes. It passes the environment on by itself.
     """
-    return ["horovodrun", "--gloo", "-np", str(spec.workers), "-H", f"localhost:{spec.workers}", *worker]
+    where = _slots(spec, hosts) if hosts else f"localhost:{spec.workers}"
+    return ["horovodrun", "--gloo", "-np", str(spec.workers), "-H", where, *worker]
 
 
-COMMANDS: dict[Launcher, Callable[[RunSpec, list[str], Mapping[str, str]], list[str]]] = {
+def srun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
+    """Slurm's, inside an allocation. It passes the whole environment on; `SLURM_MPI_TYPE` names the way MPI starts."""
+    command = ["srun", "--ntasks", str(spec.workers), "--ntasks-per-node", str(spec.workers_per_node)]
+    command += ["--cpus-per-task", str(spec.cores_per_worker), "--cpu-bind", "none", "--kill-on-bad-exit", "1"]
+    if hosts:
+        command += ["--nodes", str(len(hosts)), "--nodelist", ",".join(hosts)]
+    if spec.oversubscribe:
+        command += ["--overcommit"]
+    return command + worker
+
+
+COMMANDS: dict[Launcher, Command] = {
     Launcher.MPIRUN: mpirun,
+    Launcher.MPICH: mpich,
+    Launcher.INTELMPI: intelmpi,
     Launcher.HOROVODRUN: horovodrun,
+    Launcher.SRUN: srun,
 }
+
+
+def _slots(spec: RunSpec, hosts: Sequence[str]) -> str:
+    return ",".join(f"{host}:{spec.workers_per_node}" for host in hosts)
+
+
+def _hydra(environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
+    names = _exported(environment)
+    listed = ["-genvlist", ",".join(names)] if names else []
+    return (["-hosts", ",".join(hosts)] if hosts else []) + listed
+
+
+def _exported(environment: Mapping[str, str]) -> list[str]:
+    return [name for name in sorted(environment) if name.startswith(EXPORTED_PREFIXES)]
+
 
 EXPORTED_PREFIXES = (
     *("OMP_", "KMP_", "TF_CPP_", "TF_DISABLE_", "TF_ENABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_", "ITEX_"),

@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from bench import REPOSITORY
-from bench.campaign.site import Site
+from bench.campaign.site import Launcher, Site
 from bench.launch import outcome
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.launch.journals import Journals
@@ -51,8 +51,11 @@ def run_point(
     *,
     limits: Limits | None = None,
     watch: Callable[[Journals], None] = lambda journals: None,
+    hosts: Sequence[str] = (),
 ) -> RunRecord:
     """One launch of `spec` in the empty `folder`; `watch` is called twice a second.
+
+    hosts: names of the nodes to run on; none for this machine
 
     A failure of the run is an outcome, never an exception. A KeyboardInterrupt ends the ranks
     first and is then raised again, with the record as its argument.
@@ -60,8 +63,9 @@ def run_point(
     limits = limits or Limits()
     spec_path = folder / "spec.json"
     spec_path.write_bytes(to_json(spec))
-    environment = rank_environment(os.environ, spec, site.environment, as_root=os.geteuid() == 0)
-    argv = COMMANDS[site.launcher](spec, worker_command(spec_path, folder), environment)
+    ours = {"SLURM_MPI_TYPE": site.pmi} if site.launcher is Launcher.SRUN else {}
+    environment = rank_environment(os.environ, spec, ours | site.environment, as_root=os.geteuid() == 0)
+    argv = COMMANDS[site.launcher](spec, worker_command(spec_path, folder), environment, hosts)
     log = folder / "log.txt"
     began, started = time.monotonic(), datetime.now(timezone.utc)
     oom_kills = outcome.kernel_oom_kills()
@@ -96,6 +100,7 @@ def run_point(
         wall_s=time.monotonic() - began,
         oversubscribed=outcome.share_cores(verdict.ranks),
         argv=argv,
+        hosts=list(hosts),
         machine=probe.machine(),
         ranks=verdict.ranks,
         reason=verdict.reason,

@@ -1,18 +1,27 @@
 """Results on disk: append-only, one folder a launch, written whole or not at all.
 
 results/<campaign>/runs/<point>-<key>/launch-001/   spec.json, log.txt, rank files, record.json
+results/<campaign>/runs/<point>-<key>/.lock         held by the harness that runs the point
+results/<campaign>/index.jsonl                      a line a record; made again from the folders where it is wrong
 results/<campaign>/{table.csv,table.md,scaling.png,scaling.pdf}
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
+from bench.store.summary import Summary, summarised
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import Outcome, RunRecord, RunSpec, read_json, to_json
+from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
+
+RECORD = "record.json"
 
 
 class Results:
@@ -25,8 +34,10 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._runs = folder / "runs"
+        self._index = folder / "index.jsonl"
         try:
-            (folder / "runs").mkdir(parents=True, exist_ok=True)
+            self._runs.mkdir(parents=True, exist_ok=True)
             probe = folder / f".writable-{os.getpid()}"
             probe.touch()
             probe.unlink()
@@ -46,23 +57,58 @@ class Results:
             else:
                 return number, folder
 
+    @contextmanager
+    def claimed(self, spec: RunSpec) -> Iterator[bool]:
+        """Whether the point is ours to run until the context ends; False where another harness runs it now.
+
+        The kernel gives the claim back when its holder dies, in whatever way.
+        """
+        point = self._point(spec)
+        point.mkdir(parents=True, exist_ok=True)
+        with (point / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            except OSError:  # a file system without locks: new_launch still keeps two apart
+                yield True
+            else:
+                yield True
+
     def write(self, record: RunRecord, folder: Path) -> None:
         """Store a record in its launch's folder; from then on the launch counts."""
-        write_atomically(folder / "record.json", to_json(record))
+        write_atomically(folder / RECORD, to_json(record))
+        line = msgspec.json.encode(summarised(record, str(folder.relative_to(self._runs)))) + b"\n"
+        with suppress(OSError), self._index.open("ab") as index:  # the folders know it all the same
+            index.write(line)
 
     def records(self) -> Iterator[RunRecord]:
         """All stored records, oldest launch of each point first."""
-        for path in sorted((self.folder / "runs").glob("*/launch-*/record.json")):
+        for path in self._record_files():
             yield read_json(path, RunRecord)
 
-    def has_ok(self, spec: RunSpec) -> bool:
-        """A launch of this very point has ended well."""
-        return any(
-            read_json(path, RunRecord).outcome is Outcome.OK for path in self._point(spec).glob("launch-*/record.json")
-        )
+    def summaries(self) -> list[Summary]:
+        """All stored records in short, in the order of `records`; reads only those that the index lacks."""
+        indexed: dict[str, Summary] = {}
+        with suppress(OSError):
+            for line in self._index.read_bytes().splitlines():
+                with suppress(msgspec.MsgspecError):  # half a line, of a process that was killed
+                    summary = msgspec.json.decode(line, type=Summary)
+                    indexed[summary.folder] = summary
+        found = []
+        for path in self._record_files():
+            folder = str(path.parent.relative_to(self._runs))
+            found.append(indexed.get(folder) or summarised(read_json(path, RunRecord), folder))
+        if {s.folder for s in found} != set(indexed):
+            with suppress(InputError):
+                write_atomically(self._index, b"".join(msgspec.json.encode(s) + b"\n" for s in found))
+        return found
+
+    def _record_files(self) -> list[Path]:
+        return sorted(self._runs.glob(f"*/launch-*/{RECORD}"))
 
     def _point(self, spec: RunSpec) -> Path:
-        return self.folder / "runs" / f"{spec.name}-{spec.key}"
+        return self._runs / f"{spec.name}-{spec.key}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

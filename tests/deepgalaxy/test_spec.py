@@ -98,3 +98,21 @@ def test_a_trained_model_is_for_inference(make_spec):
     with pytest.raises(InputError, match="model a.keras with mode train"):
         make_spec(model="a.keras")
     assert make_spec(model="a.keras", mode=Mode.INFER).key != make_spec(mode=Mode.INFER).key
+
+
+def test_a_record_of_the_first_schema_is_read_as_one_of_this(make_record, tmp_path):
+    record = make_record([[1.0]])
+    content = msgspec.json.decode(to_json(record))
+    for part in (content, content["spec"]):
+        part["schema"] = 1
+    for new in ("model", "device"):
+        del content["spec"][new]
+    for new in ("hosts", "job"):
+        del content[new]
+    path = tmp_path / "record.json"
+    path.write_bytes(msgspec.json.encode(content))
+    assert read_json(path, RunRecord) == record
+    content["schema"] = 3
+    path.write_bytes(msgspec.json.encode(content))
+    with pytest.raises(InputError, match="schema 3 of this record is not 2, which this version reads"):
+        read_json(path, RunRecord)

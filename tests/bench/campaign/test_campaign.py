@@ -64,6 +64,36 @@ def test_a_wrong_campaign_is_refused_in_one_line(tmp_path, old, new, told):
     assert "\n" not in str(caught.value)
 
 
+def test_a_range_of_counts_a_zip_and_an_exclude(tmp_path):
+    text = TEXT.replace("workers = [1, 2, 16]", 'workers = "1:4"\nzip = [["backbone", "resolution"]]')
+    specs = expand(
+        load(tmp_path, text.replace("[settings]", "[settings]\nexclude = [{ workers = 2, resolution = 64 }]")), SITE
+    )
+    assert {(s.backbone, s.resolution, s.workers) for s in specs} == {
+        *(("EfficientNetB0", 64, n) for n in (1, 4)),
+        *(("ResNet50", 128, n) for n in (1, 2, 4)),
+    }
+
+
+def test_strong_scaling_shares_the_global_batch(tmp_path):
+    strong = TEXT.replace("data = {}", 'data = {}\nscaling = "strong"')
+    with pytest.raises(InputError, match="batch_size with strong scaling, which takes global_batch_size"):
+        load(tmp_path, strong)
+    strong = strong.replace("batch_size = 8", "global_batch_size = 32")
+    specs = expand(load(tmp_path, strong), SITE)
+    assert {(s.workers, s.batch_size) for s in specs} == {(1, 32), (2, 16), (16, 2)}
+    with pytest.raises(InputError, match="global_batch_size 32 can't be shared evenly by 3 workers"):
+        expand(load(tmp_path, strong.replace("workers = 2", "workers = 3")), SITE)
+    with pytest.raises(InputError, match="global_batch_size with weak scaling, which takes batch_size"):
+        load(tmp_path, strong.replace('"strong"', '"weak"'))
+
+
+def test_workers_of_all_cores_of_a_node(tmp_path):
+    text = TEXT.replace("steps = 5", 'steps = 5\ncores_per_worker = "node"')
+    specs = expand(load(tmp_path, text), SITE)
+    assert {(s.cores_per_worker, s.workers_per_node) for s in specs} == {(8, 1)}
+
+
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "jobs" / "campaigns").glob("*.toml")), ids=lambda p: p.stem)
 def test_the_campaigns_that_ship_are_whole_and_say_what_they_answer(path):
     campaign = load_campaign(path.stem)

@@ -1,10 +1,11 @@
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.campaign.site import Launcher
-from bench.launch.commands import COMMANDS, horovodrun, mpirun, rank_environment, worker_command
+from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from deepgalaxy.spec import Runtime
 
 WORKER = ["python", "-m", "deepgalaxy.worker", "spec.json", "out"]
@@ -14,21 +15,53 @@ def test_every_launcher_has_its_command():
     assert set(COMMANDS) == set(Launcher)
 
 
-def test_mpirun(make_spec):
-    environment = {"OMP_NUM_THREADS": "1", "PATH": "/bin", "OMPI_MCA_mpi_yield_when_idle": "1"}
-    assert mpirun(make_spec(workers=2), WORKER, environment) == [
-        *("mpirun", "-np", "2", "--bind-to", "none", "-x", "OMP_NUM_THREADS"),
-        *WORKER,
-    ]
-    shared = mpirun(make_spec(workers=4, oversubscribe=True), WORKER, {})
-    assert shared == ["mpirun", "-np", "4", "--bind-to", "none", "--map-by", ":OVERSUBSCRIBE", *WORKER]
+NODES = ["n1", "n2"]
+ON_NODES = {"workers": 8, "workers_per_node": 4, "cores_per_worker": 6}
+VARIABLES = {"OMP_NUM_THREADS": "6", "PATH": "/bin", "HOROVOD_CYCLE_TIME": "5"}
 
 
-def test_horovodrun(make_spec):
-    assert horovodrun(make_spec(workers=2), WORKER, {"OMP_NUM_THREADS": "1"}) == [
-        *("horovodrun", "--gloo", "-np", "2", "-H", "localhost:2"),
-        *WORKER,
-    ]
+@pytest.mark.parametrize(
+    ("launcher", "here", "on_nodes"),
+    [
+        (
+            Launcher.MPIRUN,
+            "mpirun -np 2 --bind-to none",
+            "mpirun -np 8 --bind-to none --host n1:4,n2:4 -x HOROVOD_CYCLE_TIME -x OMP_NUM_THREADS",
+        ),
+        (
+            Launcher.MPICH,
+            "mpiexec -n 2 -ppn 1 -bind-to none",
+            "mpiexec -n 8 -ppn 4 -bind-to none -hosts n1,n2 -genvlist HOROVOD_CYCLE_TIME,OMP_NUM_THREADS",
+        ),
+        (
+            Launcher.INTELMPI,
+            "mpirun -n 2 -ppn 1 -genv I_MPI_PIN 0",
+            "mpirun -n 8 -ppn 4 -genv I_MPI_PIN 0 -hosts n1,n2 -genvlist HOROVOD_CYCLE_TIME,OMP_NUM_THREADS",
+        ),
+        (
+            Launcher.HOROVODRUN,
+            "horovodrun --gloo -np 2 -H localhost:2",
+            "horovodrun --gloo -np 8 -H n1:4,n2:4",
+        ),
+        (
+            Launcher.SRUN,
+            "srun --ntasks 2 --ntasks-per-node 1 --cpus-per-task 1 --cpu-bind none --kill-on-bad-exit 1",
+            "srun --ntasks 8 --ntasks-per-node 4 --cpus-per-task 6 --cpu-bind none --kill-on-bad-exit 1 "
+            "--nodes 2 --nodelist n1,n2",
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Launcher) else "",
+)
+def test_each_launcher_has_its_tokens(make_spec, launcher, here, on_nodes):
+    command = COMMANDS[launcher]
+    assert command(make_spec(workers=2), WORKER, {}, []) == [*here.split(), *WORKER]
+    assert command(make_spec(**ON_NODES), WORKER, VARIABLES, NODES) == [*on_nodes.split(), *WORKER]
+
+
+def test_ranks_that_share_cores_are_allowed_to(make_spec):
+    shared = make_spec(workers=4, oversubscribe=True)
+    assert COMMANDS[Launcher.MPIRUN](shared, WORKER, {}, [])[5:7] == ["--map-by", ":OVERSUBSCRIBE"]
+    assert "--overcommit" in COMMANDS[Launcher.SRUN](shared, WORKER, {}, [])
 
 
 def test_a_stock_run_gets_no_settings_of_ours(make_spec):

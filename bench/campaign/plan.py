@@ -1,0 +1,147 @@
+"""What would run: which points fit, how long they take, how many nodes they hold for how long."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.campaign.site import Site
+from bench.store.summary import Summary
+from deepgalaxy.spec import Outcome, RunSpec
+
+MARGIN = 1.5
+"""Time limits of jobs over what their points are expected to take."""
+
+JOB_START_MINUTES = 3.0
+"""Of a job before its first point: modules, imports, simulating what is missing counts apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A point, and what a plan says of it.
+
+    launches: to be done yet; minutes: of one launch; basis: what the minutes follow from
+    why_not: why it can't run, empty when it can
+    """
+
+    spec: RunSpec
+    launches: int
+    nodes: int
+    minutes: float
+    basis: str
+    why_not: str
+
+    @property
+    def node_hours(self) -> float:
+        """Of all launches; 0 where it can't run."""
+        return 0.0 if self.why_not else self.launches * self.nodes * self.minutes / 60
+
+
+class Experience:
+    """What earlier launches of a site tell of points like them."""
+
+    def __init__(self, summaries: Iterable[Summary], site: Site) -> None:
+        self._minutes: dict[tuple[object, ...], float] = {}
+        self._peaks: dict[tuple[object, ...], int] = {}
+        self._ooms: list[RunSpec] = []
+        self._ok: Counter[str] = Counter()
+        self._skipped: dict[str, str] = {}
+        self._site = site
+        for summary in summaries:
+            self.take(summary)
+
+    def take(self, summary: Summary) -> None:
+        """Learn from one launch more, if it was on this site."""
+        spec = summary.spec
+        if summary.site != self._site.name:
+            return
+        if summary.outcome is Outcome.OK:
+            self._ok[summary.key] += 1
+            minutes = summary.wall_s / 60
+            for like in (_exactly(spec), _curve(spec)):
+                self._minutes[like] = max(minutes, self._minutes.get(like, 0.0))
+            kind = _memory_kind(spec)
+            self._peaks[kind] = max(summary.peak_rss_bytes, self._peaks.get(kind, 0))
+        elif summary.outcome is Outcome.OOM:
+            self._ooms.append(spec)
+        elif summary.outcome is Outcome.SKIPPED:
+            self._skipped[summary.key] = summary.reason
+
+    def skipped_for(self, spec: RunSpec) -> str:
+        """Why the point was skipped before; empty where it was not."""
+        return self._skipped.get(spec.key, "")
+
+    def ok_launches(self, spec: RunSpec) -> int:
+        """Launches of this very point that ended well."""
+        return self._ok[spec.key]
+
+    def minutes(self, spec: RunSpec) -> tuple[float, str] | None:
+        """How long a launch took, and of which points."""
+        for like, basis in ((_exactly(spec), "measured"), (_curve(spec), "its curve")):
+            if like in self._minutes:
+                return self._minutes[like], basis
+        return None
+
+    def why_not(self, spec: RunSpec) -> str:
+        """Why its memory will not do, as far as was measured; empty when nothing speaks against it."""
+        for smaller in self._ooms:
+            if needs_no_less(spec, smaller):
+                return (
+                    f"{smaller.name} ran out of memory, and this needs no less (--force runs it all the same)"
+                    if smaller.key != spec.key
+                    else "it ran out of memory before (--force runs it again)"
+                )
+        peak = self._peaks.get(_memory_kind(spec))
+        if peak and peak * spec.workers_per_node > self._site.memory_per_node_bytes:
+            needs, has = peak * spec.workers_per_node / 2**30, self._site.memory_per_node_bytes / 2**30
+            return f"{spec.workers_per_node} workers a node need {needs:.0f} GiB as measured; a node has {has:.0f} GiB"
+        return ""
+
+
+def plan(
+    specs: Sequence[RunSpec], site: Site, experience: Experience, *, repeats: int = 1, force: bool = False
+) -> list[Planned]:
+    """What is left to do of each point, for `repeats` launches of it that end well."""
+    planned = []
+    for spec in specs:
+        minutes, basis = experience.minutes(spec) or (site.minutes_per_point, "the site's minutes_per_point")
+        planned.append(
+            Planned(
+                spec=spec,
+                launches=max(0, repeats - experience.ok_launches(spec)),
+                nodes=site.nodes_for(spec),
+                minutes=minutes,
+                basis=basis,
+                why_not=site.why_not(spec) or ("" if force else experience.why_not(spec)),
+            )
+        )
+    return planned
+
+
+def job_minutes(planned: Iterable[Planned]) -> float:
+    """Time limit of one job that runs these points one after the other."""
+    points = sum(p.minutes * p.launches for p in planned if not p.why_not)
+    return JOB_START_MINUTES + MARGIN * points
+
+
+def needs_no_less(spec: RunSpec, other: RunSpec) -> bool:
+    """Whether a node needs at least as much memory for `spec` as for `other`, a point of the same kind."""
+    same = ("mode", "backbone", "precision", "engine", "device", "runtime", "optimizer", "classes")
+    larger = ("resolution", "batch_size", "workers_per_node")
+    return all(getattr(spec, f) == getattr(other, f) for f in same) and all(
+        getattr(spec, f) >= getattr(other, f) for f in larger
+    )
+
+
+def _memory_kind(spec: RunSpec) -> tuple[object, ...]:
+    fields = ("mode", "backbone", "precision", "engine", "device", "runtime", "optimizer", "resolution", "batch_size")
+    return tuple(getattr(spec, f) for f in fields)
+
+
+def _exactly(spec: RunSpec) -> tuple[object, ...]:
+    return (spec.key,)
+
+
+def _curve(spec: RunSpec) -> tuple[object, ...]:
+    return (spec.curve_name, spec.steps, spec.warmup_steps, spec.cores_per_worker)

@@ -1,0 +1,221 @@
+"""`dgbench validate | plan | run | resume | retry | report`: campaigns on the machine or allocation at hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.campaign.campaign import Campaign, load_campaign, shipped
+from bench.campaign.plan import Planned
+from bench.campaign.site import load_site
+from bench.commands.common import (
+    SOME_FAILED_EXIT_CODE,
+    Sweep,
+    asked_site,
+    campaign_options,
+    described,
+    results_of,
+    site_options,
+)
+from bench.launch import allocation
+from bench.store.results import Results
+from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.spec import Outcome
+
+
+def add(commands: Any) -> None:
+    """Describe the commands."""
+    validate = commands.add_parser(
+        "validate",
+        help="check campaign and site files",
+        description="Check campaign and site files, given by name or path, and say what they hold.",
+        epilog="example: dgbench validate jobs/campaigns/*.toml jobs/sites/*.toml",
+    )
+    validate.add_argument("files", nargs="*", metavar="FILE", help="names or files (all that ship)")
+    validate.set_defaults(run=_validate)
+    planned = commands.add_parser(
+        "plan",
+        help="what would run, what fits, how long it takes",
+        description=(
+            "List every point of a campaign on a site: launches left, nodes, expected minutes and what they follow "
+            "from, and for those that can't run the reason; node-hours in all. Starts nothing."
+        ),
+        epilog="example: dgbench plan fig7 --site slurm-cpu",
+    )
+    campaign_options(planned)
+    site_options(planned)
+    planned.set_defaults(run=_plan)
+    run = commands.add_parser(
+        "run",
+        help="measure every point of a campaign, then report",
+        description=(
+            "Measure every point of a campaign, as many launches each as it says, and write table and figure. Run it "
+            "again to add launches: intervals narrow. Points that do not fit the site are stored as skipped. Inside a "
+            "Slurm allocation, or with --hostfile, the nodes there are used."
+        ),
+        epilog="example: dgbench run quick",
+    )
+    resume = commands.add_parser(
+        "resume",
+        help="go on with a campaign: only launches that are missing",
+        description="Like `run`, but only launches that have not ended well yet. Nothing runs twice.",
+        epilog="example: dgbench resume quick",
+    )
+    retry = commands.add_parser(
+        "retry",
+        help="run again the points that ended in some way",
+        description="Like `resume`, but only points whose last launch ended in one of the outcomes named.",
+        epilog="example: dgbench retry fig7 --outcome oom,timeout",
+    )
+    retry.add_argument("--outcome", required=True, metavar="LIST", help=f"of {', '.join(o.value for o in Outcome)}")
+    for command, resumes in ((run, False), (resume, True), (retry, True)):
+        campaign_options(command)
+        site_options(command)
+        command.add_argument("--hostfile", type=Path, metavar="FILE", help="nodes to run on, one a line")
+        command.set_defaults(run=_run, resume=resumes)
+    run.add_argument("--resume", action="store_true", help="the same as `dgbench resume`")
+    report = commands.add_parser(
+        "report", help="write table and figure again from stored records", epilog="example: dgbench report quick"
+    )
+    campaign_options(report)
+    report.set_defaults(run=_report)
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    names = {kind: {path.stem for path in shipped(kind)} for kind in ("campaigns", "sites")}
+    for name in arguments.files or [str(path) for kind in names for path in shipped(kind)]:
+        if name in names["campaigns"] or "[[points]]" in _text(name):
+            campaign = load_campaign(name)
+            print(f"{name}: campaign {campaign.name}: {campaign.question}")
+        elif name in names["sites"] or name.endswith(".toml"):
+            print(f"{name}: site {described(load_site(name))}")
+        else:
+            raise InputError(near_names("campaign or site", name, sorted(names["campaigns"] | names["sites"])))
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    sweep = Sweep.asked_for(arguments)
+    planned = sweep.planned(force=arguments.force)
+    hours = sum(p.node_hours for p in planned)
+    if arguments.json:
+        print(
+            json.dumps({"site": sweep.site.name, "node_hours": hours, "points": [_told(p) for p in planned]}, indent=1)
+        )
+    else:
+        for p in planned:
+            print(_line(p))
+        runs = [p for p in planned if not p.why_not and p.launches]
+        print(
+            f"{len(planned)} points on {described(sweep.site)}: {len(runs)} to run, "
+            f"{sum(bool(p.why_not) for p in planned)} do not fit, about {hours:.1f} node-hours"
+        )
+    within_budget(sweep, planned)
+    return 0
+
+
+def within_budget(sweep: Sweep, planned: list[Planned]) -> None:
+    """See to it that a plan costs no more than its campaign allows.
+
+    Raises
+    ------
+    InputError: it does
+    """
+    hours, budget = sum(p.node_hours for p in planned), sweep.campaign.budget_node_hours
+    if budget and hours > budget:
+        raise InputError(
+            f"campaign {sweep.campaign.name} is expected to take {hours:.1f} node-hours on {sweep.site.name}; "
+            f"its budget_node_hours is {budget:g}"
+        )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from bench.execute import measure  # pandas and matplotlib load with it
+
+    here = allocation.find(os.environ, arguments.hostfile)
+    sweep = Sweep.asked_for(arguments, here.narrowed(asked_site(arguments)))
+    planned = sweep.planned(force=True)
+    within_budget(sweep, planned)
+    if getattr(arguments, "outcome", None):
+        ended = _last_outcomes(sweep)
+        wanted = _outcomes(arguments.outcome)
+        planned = [p for p in planned if ended.get(p.spec.key) in wanted]
+    repeats = sweep.campaign.repeats
+    left = {p.spec.key: p.launches if arguments.resume else repeats for p in planned}
+    print(f"{sweep.campaign.name}: {sum(left.values())} launches on {described(sweep.site)}", file=sys.stderr)
+    records = []
+    try:
+        for launch in range(repeats):  # all points once, then all again: a slow hour hits them alike
+            specs = [p.spec for p in planned if left[p.spec.key] > launch]
+            records += measure(
+                specs, sweep.site, sweep.results, sweep.campaign.data, allocation=here, force=arguments.force
+            )
+    except KeyboardInterrupt:
+        print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+        raise
+    print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+    bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
+    return SOME_FAILED_EXIT_CODE if bad else 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    campaign = load_campaign(arguments.campaign)
+    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json)
+    return 0
+
+
+def _last_outcomes(sweep: Sweep) -> dict[str, Outcome]:
+    return {summary.key: summary.outcome for summary in sweep.results.summaries()}
+
+
+def _outcomes(text: str) -> set[Outcome]:
+    names = {o.value for o in Outcome}
+    for name in text.split(","):
+        if name not in names:
+            raise InputError(near_names("outcome", name, sorted(names)))
+    return {Outcome(name) for name in text.split(",")}
+
+
+def print_report(results: Results, campaign: Campaign, *, as_json: bool) -> None:
+    """Write table and figure of all that is stored, and print the table."""
+    from bench.execute import report
+
+    text, files = report(results, campaign.question, campaign.baseline_workers)
+    if as_json:
+        import pandas as pd
+
+        table = next((path for path in files if path.suffix == ".csv"), None)
+        print(pd.read_csv(table).to_json(orient="records", indent=1) if table else "[]")
+        return
+    print(text)
+    print(*(f"wrote {path}" for path in files), sep="\n")
+
+
+def _line(p: Planned) -> str:
+    nodes = f"{p.nodes} node{'s' if p.nodes != 1 else ''}"
+    what = f"does not fit: {p.why_not}" if p.why_not else f"{p.launches} x {p.minutes:.1f} min on {nodes} ({p.basis})"
+    return f"{p.spec.name:60} {what}"
+
+
+def _told(p: Planned) -> dict[str, Any]:
+    return {
+        "name": p.spec.name,
+        "key": p.spec.key,
+        "workers": p.spec.workers,
+        "nodes": p.nodes,
+        "launches": p.launches,
+        "minutes": p.minutes,
+        "basis": p.basis,
+        "why_not": p.why_not,
+    }
+
+
+def _text(name: str) -> str:
+    try:
+        return Path(name).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
