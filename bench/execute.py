@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,30 +24,35 @@ from deepgalaxy import probe
 from deepgalaxy.console import Progress
 from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
 
-HERE = Allocation()
-
 SPARE_S = 6.0
 """Left of a job's time when its last point should end: to write and report."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What measuring is bound by.
+
+    force: run also what earlier launches say there is no memory for
+    enough: launches that ended well after which a point needs no more, whoever ran them; None for no bound
+    """
+
+    limits: Limits | None = None
+    allocation: Allocation = field(default_factory=Allocation)
+    force: bool = False
+    enough: int | None = None
+
+
 def measure(
-    specs: Sequence[RunSpec],
-    site: Site,
-    results: Results,
-    data: DataRequest,
-    limits: Limits | None = None,
-    *,
-    allocation: Allocation = HERE,
-    force: bool = False,
+    specs: Sequence[RunSpec], site: Site, results: Results, data: DataRequest, terms: Terms | None = None
 ) -> list[RunRecord]:
     """One new launch of every point that fits the site; the others are stored as skipped.
 
     Every record is on disk before the next point starts. A KeyboardInterrupt stores the point
     under way as interrupted and is raised again. Left for another time: points that another harness
-    runs now, and, with a tenth of a minute to spare, those that the allocation has no time for.
-
-    force: run also what earlier launches say there is no memory for
+    runs now, and those that the allocation has no time for any more.
     """
+    terms = terms or Terms()
+    allocation = terms.allocation
     provide(data, [spec for spec in specs if not site.why_not(spec)])
     progress = Progress(len(specs))
     experience = Experience(results.summaries(), site)
@@ -60,14 +66,16 @@ def measure(
             if not ours:
                 progress.note(f"{spec.name}: left to another harness, which runs it now")
                 continue
-            reason = site.why_not(spec) or ("" if force else experience.why_not(spec))
+            reason = site.why_not(spec) or ("" if terms.force else experience.why_not(spec))
             if reason and experience.skipped_for(spec) == reason:
                 continue  # stored already
+            if terms.enough is not None and results.ok_launches(spec) >= terms.enough:
+                continue  # another harness was here in between
             number, folder = results.new_launch(spec)
             if reason:
                 record = _skipped(spec, site, number, reason)
             else:
-                record = _run(spec, site, (number, folder), results, (progress, done), limits, allocation)
+                record = _run(spec, site, (number, folder), results, (progress, done), terms)
             results.write(record, folder)
         experience.take(summarised(record, str(folder)))
         records.append(record)
@@ -108,12 +116,11 @@ def _run(
     launch: tuple[int, Path],
     results: Results,
     shown: tuple[Progress, int],
-    limits: Limits | None,
-    allocation: Allocation,
+    terms: Terms,
 ) -> RunRecord:
     progress, done = shown
     number, folder = launch
-    hosts = allocation.hosts[: site.nodes_for(spec)]
+    hosts = terms.allocation.hosts[: site.nodes_for(spec)]
 
     def watch(journals: Journals) -> None:
         slowest = min(journals.ranks.values(), key=lambda s: s.step, default=None)
@@ -121,8 +128,8 @@ def _run(
         progress.update(done + 0.9 * part, f"{spec.name}  {journals.progress}")
 
     try:
-        record = run_point(spec, site, number, folder, limits=limits, watch=watch, hosts=hosts)
-        return msgspec.structs.replace(record, job=allocation.job)
+        record = run_point(spec, site, number, folder, limits=terms.limits, watch=watch, hosts=hosts)
+        return msgspec.structs.replace(record, job=terms.allocation.job)
     except KeyboardInterrupt as error:
         if error.args:
             results.write(error.args[0], folder)

@@ -134,7 +134,7 @@ def within_budget(sweep: Sweep, planned: list[Planned]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from bench.execute import measure  # pandas and matplotlib load with it
+    from bench.execute import Terms, measure  # pandas and matplotlib load with it
 
     here = allocation.find(os.environ, arguments.hostfile)
     sweep = Sweep.asked_for(arguments, here.narrowed(asked_site(arguments)))
@@ -147,13 +147,12 @@ def _run(arguments: argparse.Namespace) -> int:
     repeats = sweep.campaign.repeats
     left = {p.spec.key: p.launches if arguments.resume else repeats for p in planned}
     print(f"{sweep.campaign.name}: {sum(left.values())} launches on {described(sweep.site)}", file=sys.stderr)
+    terms = Terms(allocation=here, force=arguments.force, enough=repeats if arguments.resume else None)
     records = []
     try:
         for launch in range(repeats):  # all points once, then all again: a slow hour hits them alike
             specs = [p.spec for p in planned if left[p.spec.key] > launch]
-            records += measure(
-                specs, sweep.site, sweep.results, sweep.campaign.data, allocation=here, force=arguments.force
-            )
+            records += measure(specs, sweep.site, sweep.results, sweep.campaign.data, terms)
     except KeyboardInterrupt:
         print_report(sweep.results, sweep.campaign, as_json=arguments.json)
         raise

@@ -19,7 +19,7 @@ import msgspec
 from bench.store.summary import Summary, summarised
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
+from deepgalaxy.spec import Outcome, RunRecord, RunSpec, read_json, to_json
 
 RECORD = "record.json"
 
@@ -74,6 +74,11 @@ class Results:
                 yield True
             else:
                 yield True
+
+    def ok_launches(self, spec: RunSpec) -> int:
+        """Launches of a point that have ended well by now."""
+        records = (read_json(path, RunRecord) for path in self._point(spec).glob(f"launch-*/{RECORD}"))
+        return sum(record.outcome is Outcome.OK for record in records)
 
     def write(self, record: RunRecord, folder: Path) -> None:
         """Store a record in its launch's folder; from then on the launch counts."""
