@@ -7,10 +7,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint lock clean
+.PHONY: help setup bench test test-slurm lint lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 setup: $(READY)  ## create .venv: locked packages, Horovod built against them, verified
 
@@ -23,6 +23,10 @@ bench: $(READY)  ## the main job: mergers, training and inference on 1 and 2 wor
 
 test: $(READY) lint  ## lint, types and all tests; what CI runs
 	@$(BIN)/python -m pytest -q --durations=8
+
+test-slurm: $(READY)  ## jobs of a real Slurm with 4 nodes on this machine (Debian, root; installs it when missing)
+	@bash tools/slurm.sh
+	@$(BIN)/python -m pytest -q tests/slurm
 
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .

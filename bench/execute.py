@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -54,6 +55,7 @@ def measure(
     terms = terms or Terms()
     allocation = terms.allocation
     provide(data, [spec for spec in specs if not site.why_not(spec)])
+    began, used = time.monotonic(), time.process_time()
     progress = Progress(len(specs))
     experience = Experience(results.summaries(), site)
     records = []
@@ -80,6 +82,9 @@ def measure(
         experience.take(summarised(record, str(folder)))
         records.append(record)
         progress.note(summary(record))
+    if records:
+        share = (time.process_time() - used) / (time.monotonic() - began)
+        progress.note(f"measuring took {share:.2%} of a core of the harness itself")
     return records
 
 

@@ -48,7 +48,7 @@ def horovodrun(spec: RunSpec, worker: list[str], environment: Mapping[str, str],
 def srun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
     """Slurm's, inside an allocation. It passes the whole environment on; `SLURM_MPI_TYPE` names the way MPI starts."""
     command = ["srun", "--ntasks", str(spec.workers), "--ntasks-per-node", str(spec.workers_per_node)]
-    command += ["--cpus-per-task", str(spec.cores_per_worker), "--cpu-bind", "none", "--kill-on-bad-exit", "1"]
+    command += ["--cpus-per-task", str(spec.cores_per_worker), "--cpu-bind=none", "--kill-on-bad-exit=1"]
     if hosts:
         command += ["--nodes", str(len(hosts)), "--nodelist", ",".join(hosts)]
     if spec.oversubscribe:

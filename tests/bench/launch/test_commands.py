@@ -45,8 +45,8 @@ VARIABLES = {"OMP_NUM_THREADS": "6", "PATH": "/bin", "HOROVOD_CYCLE_TIME": "5"}
         ),
         (
             Launcher.SRUN,
-            "srun --ntasks 2 --ntasks-per-node 1 --cpus-per-task 1 --cpu-bind none --kill-on-bad-exit 1",
-            "srun --ntasks 8 --ntasks-per-node 4 --cpus-per-task 6 --cpu-bind none --kill-on-bad-exit 1 "
+            "srun --ntasks 2 --ntasks-per-node 1 --cpus-per-task 1 --cpu-bind=none --kill-on-bad-exit=1",
+            "srun --ntasks 8 --ntasks-per-node 4 --cpus-per-task 6 --cpu-bind=none --kill-on-bad-exit=1 "
             "--nodes 2 --nodelist n1,n2",
         ),
     ],
