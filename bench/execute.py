@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.analysis.precision import precision_table
 from bench.analysis.scaling import scaling_table
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.plan import Experience
@@ -18,7 +19,7 @@ from bench.launch.allocation import Allocation
 from bench.launch.journals import Journals
 from bench.launch.run import Limits, run_point
 from bench.report.figure import write_figure
-from bench.report.tables import notes, readable, write_tables
+from bench.report.tables import notes, readable, readable_precisions, write_precisions, write_tables
 from bench.store.results import Results
 from bench.store.summary import summarised
 from deepgalaxy import probe
@@ -111,8 +112,12 @@ def report(results: Results, question: str, baseline_workers: int) -> tuple[str,
     title = f"{question}\n{system['cpu']}, {system['hostname']}, {day}, baseline {baseline_workers} worker(s)"
     files = write_tables(table, results.folder, question)
     files += write_figure(table, results.folder, title)
-    text = readable(table).to_string(index=False)
-    return f"{text}\n\n{notes(table)}", files
+    text = f"{readable(table).to_string(index=False)}\n\n{notes(table)}"
+    precisions = precision_table(records)
+    if not precisions.empty:
+        files += write_precisions(precisions, results.folder)
+        text += f"\n\n{readable_precisions(precisions).to_string(index=False)}"
+    return text, files
 
 
 def _run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import random
 import sys
 from collections import Counter
 from datetime import datetime, timezone
@@ -59,6 +60,7 @@ def add(commands: Any) -> None:
     campaign_options(submit)
     site_options(submit)
     submit.add_argument("--way", choices=[w.value for w in Way], default=Way.NESTED.value, help="(nested)")
+    submit.add_argument("--random-order", action="store_true", help="points in random order instead of largest first")
     submit.add_argument("--dry-run", action="store_true", help="write and print the scripts, submit nothing")
     submit.set_defaults(run=_submit)
     for name, work, text in (
@@ -84,6 +86,8 @@ def _submit(arguments: argparse.Namespace) -> int:
     folder = sweep.results.folder / "jobs" / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
     way = Way(arguments.way)
     for number, points in enumerate(groups(planned, way)):
+        if arguments.random_order:
+            random.shuffle(points)
         job, path = _job(sweep, arguments, points, way, folder / f"{number:02d}")
         if arguments.dry_run:
             print(f"# {path}\n{slurm.script(job)}")

@@ -128,7 +128,8 @@ def _log_axes(axis: Axes, right: Axes, counts: list[int]) -> None:
         each.set_yscale("log", base=2)
         each.yaxis.set_major_formatter(plain)
         low, high = each.get_ylim()
-        each.set_ylim(low / 1.25, high * 1.25)
+        if low > 0:  # else nothing was measured
+            each.set_ylim(low / 1.25, high * 1.25)
     axis.xaxis.set_major_formatter(plain)
     axis.xaxis.set_minor_locator(NullLocator())
     axis.grid(alpha=0.25)

@@ -23,6 +23,37 @@ def write_tables(table: pd.DataFrame, folder: Path, question: str) -> list[Path]
     return [csv, markdown]
 
 
+def write_precisions(table: pd.DataFrame, folder: Path) -> list[Path]:
+    """`precision.csv` and `precision.md` of a `precision_table`; none where it is empty."""
+    if table.empty:
+        return []
+    csv, markdown = folder / "precision.csv", folder / "precision.md"
+    write_atomically(csv, table.to_csv(index=False).encode())
+    text = readable_precisions(table).to_markdown(index=False, disable_numparse=True)
+    write_atomically(markdown, f"# The fastest in FP32 and the fastest in BF16\n\n{text}\n".encode())
+    return [csv, markdown]
+
+
+def readable_precisions(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns a reader looks for, as text."""
+    rows = [
+        {
+            "mode": row["mode"],
+            "backbone": row["backbone"],
+            "px": str(row["resolution"]),
+            "batch": str(row["batch_size"]),
+            "workers x cores": f"{row['workers']} x {row['cores_per_worker']}",
+            "FP32 [images/s]": f"{row['fp32_images_per_s']:.1f} ({row['fp32_engine']})",
+            "BF16 [images/s]": f"{row['images_per_s']:.1f} ({row['engine']} {row['precision']})",
+            "gain": _with_interval(row, "gain", "gain", ".2f"),
+            "median step FP32 / BF16 [ms]": f"{row['fp32_latency_p50_ms']:.1f} / {row['latency_p50_ms']:.1f}",
+            "provenance": row["provenance"],
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The columns a reader looks for, as text, intervals beside their values."""
     rows = [
