@@ -72,7 +72,7 @@ def measure(
             reason = site.why_not(spec) or ("" if terms.force else experience.why_not(spec))
             if reason and experience.skipped_for(spec) == reason:
                 continue  # stored already
-            if terms.enough is not None and results.ok_launches(spec) >= terms.enough:
+            if terms.enough is not None and results.ok_launches(spec, site.name) >= terms.enough:
                 continue  # another harness was here in between
             number, folder = results.new_launch(spec)
             if reason:

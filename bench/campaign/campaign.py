@@ -13,7 +13,7 @@ from bench.campaign.counts import parse_counts
 from bench.campaign.data import DataRequest, data_file
 from bench.campaign.files import named_file, read_toml
 from bench.campaign.matrix import combinations
-from bench.campaign.site import Site
+from bench.campaign.site import Launcher, Site
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import NO_BACKBONE
 from deepgalaxy.spec import Mode, RunSpec
@@ -123,7 +123,7 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
         cores = site.cores_per_node
     if isinstance(cores, int):
         site = site.with_cores_per_worker(cores)
-    placed = {
+    placed: dict[str, Any] = {
         "workers_per_node": min(site.workers_per_node, workers) if isinstance(workers, int) and workers > 0 else 1,
         "cores_per_worker": cores,
         "device": fields.get("device", site.device.value),
@@ -131,6 +131,8 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
     }
     if fields.get("mode") == Mode.LOAD.value:
         fields = fields | {"backbone": NO_BACKBONE}
+    if site.launcher is Launcher.LOCAL and workers != 1 and fields.get("mode") != Mode.TRAIN.value:
+        placed["exchange"] = False  # they need none, and this launcher gives none
     try:
         return msgspec.convert(fields | placed, RunSpec)
     except msgspec.ValidationError as error:

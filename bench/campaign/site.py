@@ -14,7 +14,7 @@ from bench import REPOSITORY
 from bench.campaign.files import named_file, read_toml
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.placement import physical_cores
-from deepgalaxy.spec import Device, RunSpec
+from deepgalaxy.spec import Device, Mode, RunSpec
 
 WORKERS_PER_NODE = 4  # paper, section III.C
 RANK_BASE_BYTES = 600 * 2**20
@@ -28,8 +28,9 @@ OURS = ("array", "job-name", "nodes", "ntasks-per-node", "cpus-per-task", "time"
 
 
 class Launcher(str, Enum):
-    """What starts the ranks."""
+    """What starts the ranks. `local`: processes on this machine that exchange nothing."""
 
+    LOCAL = "local"
     MPIRUN = "mpirun"  # Open MPI's
     MPICH = "mpich"
     INTELMPI = "intelmpi"
@@ -127,6 +128,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             needs = f"{spec.workers} workers need {nodes} nodes of {self.workers_per_node} workers"
             has = f"{self.name} has {self.slots} {'slot' if self.slots == 1 else 'slots'}"
             return f"{needs}; {has} ({self.nodes} x {self.cores_per_node} cores, {self.cores_per_worker} a worker)"
+        if self.launcher is Launcher.LOCAL and spec.workers > 1 and spec.exchange and spec.mode is Mode.TRAIN:
+            return "launcher local starts processes that exchange nothing; training on several workers needs another"
         if spec.device is Device.GPU and spec.workers_per_node > self.gpus_per_node:
             return (
                 f"{spec.workers_per_node} workers a node need a GPU each; {self.name} has {self.gpus_per_node} a node"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from bench.campaign.campaign import Campaign, load_campaign, shipped
 from bench.campaign.plan import Planned
-from bench.campaign.site import load_site
+from bench.campaign.site import Site, load_site
 from bench.commands.common import (
     SOME_FAILED_EXIT_CODE,
     Sweep,
@@ -22,6 +23,7 @@ from bench.commands.common import (
     site_options,
 )
 from bench.launch import allocation
+from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.store.results import Results
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.spec import Outcome
@@ -48,6 +50,7 @@ def add(commands: Any) -> None:
     )
     campaign_options(planned)
     site_options(planned)
+    planned.add_argument("--commands", action="store_true", help="print the command of each point as well")
     planned.set_defaults(run=_plan)
     run = commands.add_parser(
         "run",
@@ -109,6 +112,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     else:
         for p in planned:
             print(_line(p))
+            if arguments.commands and not p.why_not:
+                print(f"    {shlex.join(_command(p, sweep.site))}")
         runs = [p for p in planned if not p.why_not and p.launches]
         print(
             f"{len(planned)} points on {described(sweep.site)}: {len(runs)} to run, "
@@ -198,6 +203,14 @@ def _line(p: Planned) -> str:
     nodes = f"{p.nodes} node{'s' if p.nodes != 1 else ''}"
     what = f"does not fit: {p.why_not}" if p.why_not else f"{p.launches} x {p.minutes:.1f} min on {nodes} ({p.basis})"
     return f"{p.spec.name:60} {what}"
+
+
+def _command(p: Planned, site: Site) -> list[str]:
+    """What would start its ranks, on nodes of made-up names where it needs several."""
+    hosts = [f"NODE{number}" for number in range(1, p.nodes + 1)] if site.nodes > 1 else []
+    worker = worker_command(Path("SPEC"), Path("OUT"))
+    environment = rank_environment(os.environ, p.spec, site.environment, as_root=os.geteuid() == 0)
+    return COMMANDS[site.launcher](p.spec, worker, environment, hosts)
 
 
 def _told(p: Planned) -> dict[str, Any]:

@@ -13,6 +13,11 @@ Command = Callable[[RunSpec, list[str], Mapping[str, str], Sequence[str]], list[
 """command(point, tokens of a rank, its environment, names of its nodes; none for this machine)"""
 
 
+def local(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
+    """No launcher at all: a process a rank on this machine."""
+    return [sys.executable, "-I", str(PROCESSES), str(spec.workers), *worker]
+
+
 def mpirun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
     """Open MPI's. Ranks bind themselves (`deepgalaxy.placement`), so it must not."""
     command = ["mpirun", "-np", str(spec.workers), "--bind-to", "none"]
@@ -56,7 +61,10 @@ def srun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts
     return command + worker
 
 
+PROCESSES = Path(__file__).with_name("processes.py")
+
 COMMANDS: dict[Launcher, Command] = {
+    Launcher.LOCAL: local,
     Launcher.MPIRUN: mpirun,
     Launcher.MPICH: mpich,
     Launcher.INTELMPI: intelmpi,

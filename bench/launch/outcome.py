@@ -84,10 +84,26 @@ def share_cores(ranks: Sequence[RankRecord]) -> bool:
     return any(a.boot_id == b.boot_id and set(a.cpus) & set(b.cpus) for a, b in itertools.combinations(ranks, 2))
 
 
-def kernel_oom_kills() -> int:
-    """Processes that the kernel has killed for memory since boot."""
-    match = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
-    return int(match[1]) if match else 0
+def kernel_oom_kills(root: Path = Path("/")) -> int:
+    """Processes that the kernel has killed for memory: of the whole machine since boot, and of our control group,
+    which in a container is all that can be seen.
+    """
+    sources = [root / "proc/vmstat"]
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2
+            sources.append(root / "sys/fs/cgroup" / path.lstrip("/") / "memory.events")
+        elif "memory" in controllers.split(","):
+            sources.append(root / "sys/fs/cgroup/memory" / path.lstrip("/") / "memory.oom_control")
+    counts = [line.split() for source in sources for line in _lines(source) if line.startswith("oom_kill ")]
+    return sum(int(count) for _, count in counts)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def _records(spec: RunSpec, folder: Path) -> tuple[list[RankRecord], str]:

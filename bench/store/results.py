@@ -75,10 +75,10 @@ class Results:
             else:
                 yield True
 
-    def ok_launches(self, spec: RunSpec) -> int:
-        """Launches of a point that have ended well by now."""
+    def ok_launches(self, spec: RunSpec, site: str) -> int:
+        """Launches of a point on a site that have ended well by now."""
         records = (read_json(path, RunRecord) for path in self._point(spec).glob(f"launch-*/{RECORD}"))
-        return sum(record.outcome is Outcome.OK for record in records)
+        return sum(record.outcome is Outcome.OK and record.site == site for record in records)
 
     def write(self, record: RunRecord, folder: Path) -> None:
         """Store a record in its launch's folder; from then on the launch counts."""

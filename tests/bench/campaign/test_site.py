@@ -1,7 +1,11 @@
+import re
+
 import msgspec
 import pytest
 
-from bench.campaign.site import Site, load_site
+from bench.campaign.campaign import make_spec as make_point
+from bench.campaign.data import DataRequest
+from bench.campaign.site import Launcher, Site, load_site
 from deepgalaxy.errors import InputError
 
 SITE = Site(
@@ -67,3 +71,31 @@ def test_workers_of_more_cores_leave_room_for_fewer(make_spec):
     assert told == "2 workers need 2 nodes of 1 workers; box has 1 slot (1 x 8 cores, 8 a worker)"
     with pytest.raises(InputError, match="cores per worker 9 is outside 1 to 8, the node's cores"):
         SITE.with_cores_per_worker(9)
+
+
+def test_processes_without_a_launcher_predict_but_do_not_train_together(make_spec):
+    site = msgspec.structs.replace(SITE, launcher=Launcher.LOCAL)
+    assert site.why_not(make_spec(workers=1, cores_per_worker=2)) == ""
+    assert "exchange nothing" in site.why_not(make_spec(workers=2, cores_per_worker=2))
+    fields = {"backbone": "Small", "resolution": 32, "batch_size": 1, "workers": 2}
+    assert not make_point(site, DataRequest(file="x"), mode="infer", **fields).exchange
+    assert make_point(SITE, DataRequest(file="x"), mode="infer", **fields).exchange
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('environment = { "A B" = "1" }', "environment 'A B' is no name of a variable"),
+        ('scheduler_options = { "--account" = "x" }', "write account, not --account"),
+        ('scheduler_options = { time = "1" }', "scheduler_options time: it follows from the campaign"),
+        ('modules = ["a\\nb"]', "holds characters that no line of a batch script can hold"),
+        ("minutes_per_point = 0", "minutes_per_point 0.0 is not above 0"),
+        ("nodes = 2", "other nodes can't be detected"),
+        ('launcher = "mpirn"', "Invalid enum value 'mpirn'"),
+    ],
+)
+def test_what_a_batch_script_can_not_hold_is_told(tmp_path, more, told):
+    path = tmp_path / "site.toml"
+    path.write_text(f'name = "x"\n{more}\n')
+    with pytest.raises(InputError, match=re.escape(told)):
+        load_site(str(path))

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -56,6 +57,21 @@ def test_each_launcher_has_its_tokens(make_spec, launcher, here, on_nodes):
     command = COMMANDS[launcher]
     assert command(make_spec(workers=2), WORKER, {}, []) == [*here.split(), *WORKER]
     assert command(make_spec(**ON_NODES), WORKER, VARIABLES, NODES) == [*on_nodes.split(), *WORKER]
+
+
+def test_without_a_launcher_a_process_a_rank_starts_here(make_spec):
+    command = COMMANDS[Launcher.LOCAL](make_spec(workers=3), ["printenv", "PMI_RANK", "PMI_SIZE"], {}, [])
+    assert command[3:] == ["3", "printenv", "PMI_RANK", "PMI_SIZE"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.split()) == ["0", "1", "2", "3", "3", "3"]
+
+
+def test_a_process_that_ends_badly_ends_the_others(make_spec):
+    script = "import os, sys, time; sys.exit(7) if os.environ['PMI_RANK'] == '1' else time.sleep(60)"
+    command = COMMANDS[Launcher.LOCAL](make_spec(workers=3), [sys.executable, "-c", script], {}, [])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 7
+    assert "ended with exit code 7" in done.stderr
 
 
 def test_ranks_that_share_cores_are_allowed_to(make_spec):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bench.launch.outcome import Evidence, classify, share_cores
+from bench.launch.outcome import Evidence, classify, kernel_oom_kills, share_cores
 from deepgalaxy.spec import Outcome, to_json
 from tests.conftest import make_rank
 
@@ -70,3 +70,18 @@ def test_ranks_on_common_cores_of_one_machine_share_them():
     a, b = make_rank(0, [1.0]), make_rank(1, [1.0])
     assert not share_cores([a, b])
     assert share_cores([a, a])
+
+
+def test_kills_for_memory_are_counted_also_in_a_container(tmp_path):
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    assert kernel_oom_kills(tmp_path) == 0
+    write("proc/vmstat", "nr_free_pages 7\noom_kill 2\n")
+    write("proc/self/cgroup", "0::/jobs/7\n")
+    write("sys/fs/cgroup/jobs/7/memory.events", "low 0\noom 5\noom_kill 3\n")
+    assert kernel_oom_kills(tmp_path) == 5
+    write("proc/self/cgroup", "4:cpu,memory:/slurm/job\n")
+    write("sys/fs/cgroup/memory/slurm/job/memory.oom_control", "under_oom 0\noom_kill 1\n")
+    assert kernel_oom_kills(tmp_path) == 3
