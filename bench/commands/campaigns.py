@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.campaign.campaign import Campaign, load_campaign, shipped
+from bench.campaign.campaign import Campaign, expand, load_campaign, shipped
 from bench.campaign.plan import Planned
 from bench.campaign.site import Site, load_site
 from bench.commands.common import (
@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
         epilog="example: dgbench validate jobs/campaigns/*.toml jobs/sites/*.toml",
     )
     validate.add_argument("files", nargs="*", metavar="FILE", help="names or files (all that ship)")
+    validate.add_argument("--site", default="local", help="that the campaigns' points are made for (local)")
     validate.set_defaults(run=_validate)
     planned = commands.add_parser(
         "plan",
@@ -93,7 +94,8 @@ def _validate(arguments: argparse.Namespace) -> int:
     for name in arguments.files or [str(path) for kind in names for path in shipped(kind)]:
         if name in names["campaigns"] or "[[points]]" in _text(name):
             campaign = load_campaign(name)
-            print(f"{name}: campaign {campaign.name}: {campaign.question}")
+            points = expand(campaign, load_site(arguments.site))
+            print(f"{name}: campaign {campaign.name}, {len(points)} points: {campaign.question}")
         elif name in names["sites"] or name.endswith(".toml"):
             print(f"{name}: site {described(load_site(name))}")
         else:

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 
 from bench import REPOSITORY
+from bench.campaign.campaign import load_campaign
 from bench.campaign.plan import Planned, job_minutes
 from bench.campaign.site import Scheduler
-from bench.commands.campaigns import within_budget
+from bench.commands.campaigns import print_report, within_budget
 from bench.commands.common import Sweep, campaign_options, results_of, site_options
 from bench.launch import slurm
 from bench.store.results import write_atomically
@@ -79,8 +80,16 @@ def _submit(arguments: argparse.Namespace) -> int:
     if sweep.site.scheduler is not Scheduler.SLURM:
         raise InputError(f"site {sweep.site.name} has no scheduler; `dgbench run` measures here")
     planned = [p for p in sweep.planned(force=arguments.force) if p.launches and not p.why_not]
+    jobs = _jobs(sweep.results.folder)
+    living = slurm.states([j.job for j in jobs]) if jobs and not arguments.dry_run else {}
+    busy = {key for job in jobs if job.job in living for key in job.points}
+    if busy:
+        print(f"{len(busy)} points are left out: jobs {', '.join(living)} have them")
+    planned = [p for p in planned if p.spec.key not in busy]
     if not planned:
-        print("nothing to submit: every point has ended well or does not fit (`dgbench plan` says which)")
+        print(
+            "nothing to submit: every point has ended well, is on its way, or does not fit (`dgbench plan` says which)"
+        )
         return 0
     within_budget(sweep, planned)
     folder = sweep.results.folder / "jobs" / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
@@ -190,9 +199,8 @@ def _cancel(arguments: argparse.Namespace) -> int:
 
 
 def _collect(arguments: argparse.Namespace) -> int:
-    from bench.commands.campaigns import print_report
-
-    status = _status(argparse.Namespace(**vars(arguments) | {"json": False})) if not arguments.json else 0
-    sweep = Sweep.asked_for(arguments)
-    print_report(results_of(arguments, sweep.campaign), sweep.campaign, as_json=arguments.json)
-    return status
+    if not arguments.json:
+        _status(arguments)
+    campaign = load_campaign(arguments.campaign)
+    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json)
+    return 0

@@ -49,7 +49,7 @@ def outcomes(tmp_path):
 def test_what_ships_is_valid(capsys):
     assert main(["validate"]) == 0
     said = capsys.readouterr().out
-    assert "campaign fig7" in said and "site slurm-cpu: 1024 slots" in said
+    assert "campaign fig7, 9 points" in said and "site slurm-cpu: 1024 slots" in said
 
 
 @pytest.mark.parametrize(
