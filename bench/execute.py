@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.analysis.comparable import require_comparable
 from bench.analysis.precision import precision_table
 from bench.analysis.scaling import scaling_table
 from bench.campaign.data import DataRequest, provide
@@ -22,8 +23,8 @@ from bench.report.figure import write_figure
 from bench.report.tables import notes, readable, readable_precisions, write_precisions, write_tables
 from bench.store.results import Results
 from bench.store.summary import summarised
-from deepgalaxy import probe
 from deepgalaxy.console import Progress
+from deepgalaxy.environment import surroundings
 from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
 
 SPARE_S = 6.0
@@ -101,15 +102,25 @@ def summary(record: RunRecord) -> str:
     )
 
 
-def report(results: Results, question: str, baseline_workers: int) -> tuple[str, list[Path]]:
-    """Write tables and figure from all stored records; returns the printed table and the files."""
+def report(results: Results, question: str, baseline_workers: int, *, mixed: bool = False) -> tuple[str, list[Path]]:
+    """Write tables and figure from all stored records; returns the printed table and the files.
+
+    mixed: join also records of one site whose machines or software differ
+
+    Raises
+    ------
+    InputError: they do, and nobody asked for it
+    """
     records = list(results.records())
+    if not mixed:
+        require_comparable(records)
     table = scaling_table(records, baseline_workers)
     if table.empty:
         return "no records yet", []
-    system = probe.machine()
+    system = records[-1].machine or surroundings()
     day = datetime.now(timezone.utc).date()
-    title = f"{question}\n{system['cpu']}, {system['hostname']}, {day}, baseline {baseline_workers} worker(s)"
+    where = f"{system.get('cpu', 'unknown CPU')}, {system.get('hostname', '')}, {day}"
+    title = f"{question}\n{where}, baseline {baseline_workers} worker(s)"
     files = write_tables(table, results.folder, question)
     files += write_figure(table, results.folder, title)
     text = f"{readable(table).to_string(index=False)}\n\n{notes(table)}"

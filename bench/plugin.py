@@ -148,7 +148,10 @@ class Benchmarks:
         """The table with efficiencies, and the files, after measuring."""
         if not self._measured or self.results is None:
             return []
-        text, files = execute.report(self.results, QUESTION, self.baseline_workers)
+        try:
+            text, files = execute.report(self.results, QUESTION, self.baseline_workers)
+        except InputError as error:
+            return ["", f"no table: {error}".replace("--mixed joins them all the same", "choose another --results")]
         return ["", text, *(f"wrote {path}" for path in files)]
 
     def _stored_baseline(self, point: RunSpec, results: Results) -> RunRecord | None:

@@ -17,11 +17,10 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from deepgalaxy import probe
+from deepgalaxy.environment import surroundings
 from deepgalaxy.errors import InputError, first_line
 from deepgalaxy.files import replacing
 from deepgalaxy.spec import Engine, Precision, possible
@@ -118,11 +117,9 @@ def _key(model: Path, resolution: int, batch_size: int, cores: int) -> str:
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"model {model}: {error.strerror}") from None
-    versions = []
-    for package in ("tensorflow", "intel-extension-for-tensorflow"):
-        with suppress(PackageNotFoundError):
-            versions.append(version(package))
-    facts = (digest, resolution, batch_size, cores, probe.machine()["cpu"], *versions)
+    here = surroundings()
+    software = [here.get(name, "") for name in ("cpu", "tensorflow", "intel-extension-for-tensorflow")]
+    facts = (digest, resolution, batch_size, cores, *software)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

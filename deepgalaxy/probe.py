@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,23 +52,3 @@ def loaded_libraries() -> set[str]:
     """File names of the shared libraries in this process."""
     lines = Path("/proc/self/maps").read_text().splitlines()
     return {Path(fields[5]).name for line in lines if len(fields := line.split(None, 5)) == 6}
-
-
-def machine() -> dict[str, object]:
-    """The machine that this process runs on."""
-    model = ""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {
-        "hostname": platform.node(),
-        "boot_id": boot_id(),
-        "cpu": model,
-        "cores": psutil.cpu_count(logical=False),
-        "threads": psutil.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load_average": list(os.getloadavg()),
-    }

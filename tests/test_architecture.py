@@ -15,6 +15,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy",
     "deepgalaxy.console",
     "deepgalaxy.data.layout",
+    "deepgalaxy.environment",
     "deepgalaxy.errors",
     "deepgalaxy.files",
     "deepgalaxy.networks.catalogue",

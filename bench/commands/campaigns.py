@@ -86,6 +86,7 @@ def add(commands: Any) -> None:
         "report", help="write table and figure again from stored records", epilog="example: dgbench report quick"
     )
     campaign_options(report)
+    report.add_argument("--mixed", action="store_true", help="join records of different machines or software as well")
     report.set_defaults(run=_report)
 
 
@@ -170,7 +171,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     campaign = load_campaign(arguments.campaign)
-    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json)
+    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed)
     return 0
 
 
@@ -186,11 +187,11 @@ def _outcomes(text: str) -> set[Outcome]:
     return {Outcome(name) for name in text.split(",")}
 
 
-def print_report(results: Results, campaign: Campaign, *, as_json: bool) -> None:
+def print_report(results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False) -> None:
     """Write table and figure of all that is stored, and print the table."""
     from bench.execute import report
 
-    text, files = report(results, campaign.question, campaign.baseline_workers)
+    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed)
     if as_json:
         import pandas as pd
 

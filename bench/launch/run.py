@@ -20,7 +20,7 @@ from bench.campaign.site import Launcher, Site
 from bench.launch import outcome
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.launch.journals import Journals
-from deepgalaxy import probe
+from deepgalaxy.environment import surroundings
 from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec, to_json
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -101,7 +101,7 @@ def run_point(
         oversubscribed=outcome.share_cores(verdict.ranks),
         argv=argv,
         hosts=list(hosts),
-        machine=probe.machine(),
+        machine=surroundings(),
         ranks=verdict.ranks,
         reason=verdict.reason,
         failed_rank=verdict.failed_rank,

@@ -1,0 +1,53 @@
+"""Which records may stand in one table: those of machines and software that are equal in what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from deepgalaxy.errors import InputError
+from deepgalaxy.spec import Outcome, RunRecord
+
+MATTERS = (
+    *("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages", "kernel"),
+    *("tensorflow", "intel-extension-for-tensorflow", "horovod", "openmpi"),
+)
+"""Facts about machine and software that a speed depends on. Load and frequency change by themselves; they are
+recorded, and do not decide."""
+
+RANKS_OWN = ("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl")
+"""Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
+
+
+def require_comparable(records: Iterable[RunRecord]) -> None:
+    """See to it that records of one site are of equal machines and software.
+
+    A fact that either record lacks, as those of older versions do, does not tell them apart.
+
+    Raises
+    ------
+    InputError: two differ; names the fact, both values and both launches
+    """
+    first: dict[tuple[str, str], tuple[object, RunRecord]] = {}
+    for record in records:
+        if record.outcome is not Outcome.OK:
+            continue
+        for name, value in facts(record).items():
+            before, other = first.setdefault((record.site, name), (value, record))
+            if before != value:
+                raise InputError(
+                    f"records of site {record.site} differ in {name}: {before!r} ({_which(other)}) and {value!r} "
+                    f"({_which(record)}); --mixed joins them all the same"
+                )
+
+
+def facts(record: RunRecord) -> dict[str, object]:
+    """What matters of a record's machine, software and settings."""
+    found = {name: record.machine[name] for name in MATTERS if name in record.machine}
+    if record.ranks and record.machine:
+        settings = record.ranks[0].environment
+        found |= {name: settings.get(name, "") for name in RANKS_OWN}
+    return found
+
+
+def _which(record: RunRecord) -> str:
+    return f"{record.spec.name}, launch {record.launch}, {record.started_utc}"
