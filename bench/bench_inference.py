@@ -5,7 +5,8 @@ pytest bench/bench_inference.py --workers 1,2 --precision fp32,bf16
 
 from collections.abc import Callable
 
-from deepgalaxy.spec import Mode, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Mode
 
 MODE = Mode.INFER
 

@@ -7,7 +7,8 @@ The share of a training step that is spent waiting for data stands in bench_trai
 
 from collections.abc import Callable
 
-from deepgalaxy.spec import Mode, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Mode
 
 MODE = Mode.LOAD
 

@@ -5,7 +5,8 @@ pytest bench/bench_training.py --workers 1,2 --backbone EfficientNetB0 --resolut
 
 from collections.abc import Callable
 
-from deepgalaxy.spec import Mode, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Mode
 
 MODE = Mode.TRAIN
 

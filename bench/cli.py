@@ -17,7 +17,7 @@ from bench.commands import campaigns, jobs
 from bench.commands.common import SOME_FAILED_EXIT_CODE
 from deepgalaxy import __version__
 from deepgalaxy.errors import InputError, reports_input_errors
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 INTERRUPTED_EXIT_CODE = 130
 

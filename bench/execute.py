@@ -25,7 +25,8 @@ from bench.store.results import Results
 from bench.store.summary import summarised
 from deepgalaxy.console import Progress
 from deepgalaxy.environment import surroundings
-from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
+from deepgalaxy.spec import RunRecord, RunSpec
+from deepgalaxy.words import Outcome, Provenance
 
 SPARE_S = 6.0
 """Left of a job's time when its last point should end: to write and report."""

@@ -25,7 +25,8 @@ from bench.campaign.site import Site
 from bench.execute import measure
 from bench.store.results import Results, write_atomically
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome, Provenance, RunRecord
+from deepgalaxy.spec import RunRecord
+from deepgalaxy.words import Outcome, Provenance
 
 MERGER = "s_1_m_1"
 

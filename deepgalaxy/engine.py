@@ -12,7 +12,7 @@ from unittest import mock
 
 from deepgalaxy import probe
 from deepgalaxy.errors import BadResultError, InputError
-from deepgalaxy.spec import Device, Engine, Precision
+from deepgalaxy.words import Device, Engine, Precision
 
 PLUGIN_FOLDER = "tensorflow-plugins"
 

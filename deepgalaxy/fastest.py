@@ -23,7 +23,7 @@ from typing import NamedTuple
 from deepgalaxy.environment import surroundings
 from deepgalaxy.errors import InputError, first_line
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import Engine, Precision, possible
+from deepgalaxy.words import Engine, Precision, possible
 
 AUTO = "auto"
 

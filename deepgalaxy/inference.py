@@ -12,7 +12,7 @@ from deepgalaxy.data.layout import CLASS_INTERVAL_MYR
 from deepgalaxy.engine import executed_products, require_precision
 from deepgalaxy.errors import InputError
 from deepgalaxy.networks.deepgalaxy import Part, parts_of
-from deepgalaxy.spec import Precision
+from deepgalaxy.words import Precision
 
 CREDIBLE = (0.16, 0.5, 0.84)
 """Quantiles of the predicted distribution over classes: the median, and an interval that holds 68%."""

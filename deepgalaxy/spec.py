@@ -12,7 +12,6 @@ Schema history (`SCHEMA_VERSION`)
 from __future__ import annotations
 
 import hashlib
-from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ import msgspec
 
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
+from deepgalaxy.words import Device, Engine, Mode, Outcome, Precision, Provenance, Runtime, possible
 
 SCHEMA_VERSION = 2
 
@@ -27,70 +27,6 @@ LOADING_BLOCK = 32
 """Batches from one source before the other has its turn, where loading is compared with plain reads."""
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
-
-
-class Mode(str, Enum):
-    """What a run does with its images; `load` only asks for them, and has no network."""
-
-    TRAIN = "train"
-    INFER = "infer"
-    LOAD = "load"
-
-
-class Precision(str, Enum):
-    """Arithmetic of convolutions and matrix products; variables stay float32 in all.
-
-    bf16 is Keras's mixed_bfloat16 policy, bf16-amp the Intel extension's automatic mixed precision,
-    which rewrites the graph of a float32 network as it is made ready to run.
-    """
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    BF16_AMP = "bf16-amp"
-
-
-class Engine(str, Enum):
-    """Which kernels run: stock TensorFlow, or the Intel extension loaded into it."""
-
-    TENSORFLOW = "tensorflow"
-    ITEX = "itex"
-
-
-class Device(str, Enum):
-    """What a rank computes on: its cores, or one GPU."""
-
-    CPU = "cpu"
-    GPU = "gpu"
-
-
-class Runtime(str, Enum):
-    """How a rank's process is set up: as its libraries do by default, or bound, threaded and yielding by us."""
-
-    STOCK = "stock"
-    TUNED = "tuned"
-
-
-class Provenance(str, Enum):
-    """Where a number comes from. The four are never joined into one series."""
-
-    MEASURED = "measured"
-    EMULATED = "emulated"
-    PROJECTED = "projected"
-    PUBLISHED = "published"
-
-
-class Outcome(str, Enum):
-    """How a run ended. Only `ok` carries performance figures; the others stay visible."""
-
-    OK = "ok"
-    OOM = "oom"
-    TIMEOUT = "timeout"
-    HANG = "hang"
-    RANK_LOST = "rank_lost"
-    LAUNCH_FAILED = "launch_failed"
-    BAD_RESULT = "bad_result"
-    INTERRUPTED = "interrupted"
-    SKIPPED = "skipped"
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -286,11 +222,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
             raise InputError(f"an ok record of {self.spec.workers} workers holds {len(self.ranks)} ranks")
         if self.outcome is not Outcome.OK and not self.reason:
             raise InputError(f"a record with outcome {self.outcome.value} needs its reason")
-
-
-def possible(engine: Engine, precision: Precision) -> bool:
-    """Whether the engine has that precision."""
-    return engine is Engine.ITEX or precision is not Precision.BF16_AMP
 
 
 def _at_least(field: str, value: int, smallest: int, why: str = "") -> None:

@@ -15,7 +15,8 @@ from hypothesis import settings
 from bench import REPOSITORY
 from bench.launch.commands import rank_environment
 from deepgalaxy.data.layout import add_simulation, atomic_file
-from deepgalaxy.spec import MemorySample, Mode, Outcome, Provenance, RankRecord, RunRecord, RunSpec
+from deepgalaxy.spec import MemorySample, RankRecord, RunRecord, RunSpec
+from deepgalaxy.words import Mode, Outcome, Provenance
 
 # Machines that run these are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared machine", deadline=None)

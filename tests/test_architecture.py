@@ -22,6 +22,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.placement",
     "deepgalaxy.probe",
     "deepgalaxy.spec",
+    "deepgalaxy.words",
 }
 
 

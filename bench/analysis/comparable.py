@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome, RunRecord
+from deepgalaxy.spec import RunRecord
+from deepgalaxy.words import Outcome
 
 MATTERS = (
     *("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages", "kernel"),

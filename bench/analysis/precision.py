@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bench.analysis import bootstrap
 from bench.analysis.scaling import curve, steady_steps
-from deepgalaxy.spec import Outcome, Precision, RunRecord
+from deepgalaxy.spec import RunRecord
+from deepgalaxy.words import Outcome, Precision
 
 SAME_WORK = [
     *("mode", "backbone", "resolution", "batch_size", "device", "runtime", "cores_per_worker"),

@@ -16,7 +16,8 @@ from bench.campaign.matrix import combinations
 from bench.campaign.site import Launcher, Site
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.spec import Mode, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Mode
 
 GLOBAL_BATCH = "global_batch_size"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bench.campaign.site import Site
 from bench.store.summary import Summary
-from deepgalaxy.spec import Outcome, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Outcome
 
 MARGIN = 1.5
 """Time limits of jobs over what their points are expected to take."""

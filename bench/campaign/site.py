@@ -14,7 +14,8 @@ from bench import REPOSITORY
 from bench.campaign.files import named_file, read_toml
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.placement import physical_cores
-from deepgalaxy.spec import Device, Mode, RunSpec
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Device, Mode
 
 WORKERS_PER_NODE = 4  # paper, section III.C
 RANK_BASE_BYTES = 600 * 2**20

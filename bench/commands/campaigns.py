@@ -26,7 +26,7 @@ from bench.launch import allocation
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.store.results import Results
 from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 
 def add(commands: Any) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.campaign.site import Launcher
-from deepgalaxy.spec import RunSpec, Runtime
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Runtime
 
 Command = Callable[[RunSpec, list[str], Mapping[str, str], Sequence[str]], list[str]]
 """command(point, tokens of a rank, its environment, names of its nodes; none for this machine)"""

@@ -21,7 +21,8 @@ from bench.launch import outcome
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.launch.journals import Journals
 from deepgalaxy.environment import surroundings
-from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec, to_json
+from deepgalaxy.spec import RunRecord, RunSpec, to_json
+from deepgalaxy.words import Outcome, Provenance
 
 GUARD = Path(__file__).with_name("guard.py")
 POLL_S = 0.5

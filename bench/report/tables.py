@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.store.results import write_atomically
-from deepgalaxy.spec import Mode
+from deepgalaxy.words import Mode
 
 GIB = 2**30
 

@@ -6,7 +6,8 @@ import statistics
 
 import msgspec
 
-from deepgalaxy.spec import Outcome, Provenance, RunRecord, RunSpec
+from deepgalaxy.spec import RunRecord, RunSpec
+from deepgalaxy.words import Outcome, Provenance
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing
 from deepgalaxy.networks.catalogue import CLASSES
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.words import Engine, Precision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if path.suffix != ".keras" and arguments.model not in BACKBONES:
         raise InputError(near_names("model", arguments.model, BACKBONES))
     from deepgalaxy.engine import load_tensorflow
-    from deepgalaxy.spec import Engine, Precision
+    from deepgalaxy.words import Engine, Precision
 
     load_tensorflow(Engine.TENSORFLOW, Precision.FP32, threads=None)
     from deepgalaxy.networks.cost import cost

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepgalaxy import placement
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError, near_names
-from deepgalaxy.spec import Engine, Precision, possible
+from deepgalaxy.words import Engine, Precision, possible
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks

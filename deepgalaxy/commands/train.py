@@ -11,7 +11,7 @@ from deepgalaxy.commands import ranked
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.words import Engine, Precision
 
 if TYPE_CHECKING:
     from deepgalaxy.training.trainer import Training

@@ -10,7 +10,7 @@ import msgspec
 from deepgalaxy.data.batches import Loading
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.words import Engine, Precision
 
 SCALINGS = ("linear", "none")
 

@@ -5,7 +5,7 @@ from bench.campaign.site import Launcher, load_site
 from bench.overhead import WAYS, _ways, compare, measure_overhead
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Runtime
+from deepgalaxy.words import Runtime
 
 
 def test_efficiencies_are_relative_to_one_rank_alone(make_record):

@@ -4,6 +4,6 @@ import os
 
 from deepgalaxy import placement
 from deepgalaxy.engine import load_tensorflow
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.words import Engine, Precision
 
 load_tensorflow(Engine.TENSORFLOW, Precision.FP32, threads=len(placement.physical_cores(os.sched_getaffinity(0))))

@@ -7,7 +7,7 @@ import pytest
 
 from deepgalaxy.engine import peak_device_bytes, place, require_precision
 from deepgalaxy.errors import BadResultError, InputError
-from deepgalaxy.spec import Device, Engine, Precision
+from deepgalaxy.words import Device, Engine, Precision
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from deepgalaxy.errors import InputError
 from deepgalaxy.fastest import Measured, Way, best, input_edge, measure, ways
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import Part, network
-from deepgalaxy.spec import Engine, Precision
+from deepgalaxy.words import Engine, Precision
 
 STOCK = Way(Engine.TENSORFLOW, Precision.FP32)
 BROKEN = Way(Engine.ITEX, Precision.BF16)

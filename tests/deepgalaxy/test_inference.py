@@ -9,7 +9,7 @@ from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import FrozenClassifier, interpret
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import Part, in_global_precision, network
-from deepgalaxy.spec import Precision
+from deepgalaxy.words import Precision
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from deepgalaxy.errors import InputError
 from deepgalaxy.networks.catalogue import BACKBONES
-from deepgalaxy.spec import Engine, Mode, Outcome, Precision, RunRecord, RunSpec, read_json, to_json
+from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
+from deepgalaxy.words import Engine, Mode, Outcome, Precision
 
 specs = st.builds(
     RunSpec,

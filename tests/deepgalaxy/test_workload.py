@@ -7,8 +7,8 @@ import tensorflow as tf
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import Part, network
-from deepgalaxy.spec import Mode, Precision
 from deepgalaxy.training.ranks import Alone
+from deepgalaxy.words import Mode, Precision
 from deepgalaxy.workload import prepare
 
 

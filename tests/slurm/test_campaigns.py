@@ -12,7 +12,7 @@ import pytest
 from bench import REPOSITORY
 from bench.cli import main
 from bench.store.results import Results
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 from tests.bench.faults import worker as fake_worker
 from tests.slurm.machine import until
 

@@ -3,7 +3,7 @@ import pytest
 
 from bench.analysis.comparable import require_comparable
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 MACHINE = {"cpu": "Xeon", "tensorflow": "2.15.1", "load_average": [0.1, 0.2, 0.3], "frequency_mhz": "2600"}
 

@@ -3,7 +3,7 @@ import pytest
 
 from bench.analysis.precision import precision_table
 from bench.report.tables import readable_precisions, write_precisions
-from deepgalaxy.spec import Engine, Mode, Outcome, Precision
+from deepgalaxy.words import Engine, Mode, Outcome, Precision
 
 
 @pytest.fixture

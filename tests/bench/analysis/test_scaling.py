@@ -3,7 +3,7 @@ import pytest
 
 from bench.analysis.scaling import baseline_for, scaling_table
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 
 def row(table, workers):

@@ -5,7 +5,7 @@ from bench.campaign.campaign import expand, load_campaign
 from bench.campaign.data import DataRequest, data_file, provide
 from bench.campaign.site import Site
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Mode
+from deepgalaxy.words import Mode
 
 SITE = Site(
     name="box", nodes=1, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30

@@ -4,7 +4,7 @@ import pytest
 from bench.campaign.plan import Experience, job_minutes, needs_no_less, plan
 from bench.campaign.site import Site
 from bench.store.summary import summarised
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 SITE = Site(
     name="box", nodes=4, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30

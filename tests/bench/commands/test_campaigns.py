@@ -11,7 +11,7 @@ from bench.execute import Terms, measure
 from bench.launch import commands
 from bench.launch.allocation import Allocation
 from bench.store.results import Results
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 from tests.bench.faults import worker as fake_worker
 
 CAMPAIGN = """

@@ -19,7 +19,7 @@ from bench.campaign.site import Launcher, load_site
 from bench.launch import commands
 from bench.launch.run import Limits, run_point
 from bench.store.results import Results
-from deepgalaxy.spec import Outcome
+from deepgalaxy.words import Outcome
 
 HARNESS = Path(__file__).with_name("harness.py")
 POINTS = 24

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.campaign.site import Launcher
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
-from deepgalaxy.spec import Runtime
+from deepgalaxy.words import Runtime
 
 WORKER = ["python", "-m", "deepgalaxy.worker", "spec.json", "out"]
 

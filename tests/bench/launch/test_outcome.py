@@ -3,7 +3,8 @@ import json
 import pytest
 
 from bench.launch.outcome import Evidence, classify, kernel_oom_kills, share_cores
-from deepgalaxy.spec import Outcome, to_json
+from deepgalaxy.spec import to_json
+from deepgalaxy.words import Outcome
 from tests.conftest import make_rank
 
 

@@ -15,7 +15,7 @@ from bench.analysis.scaling import scaling_table
 from bench.campaign.site import Launcher, load_site
 from bench.launch.run import Limits, run_point
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.spec import Engine, Mode, Outcome, Precision
+from deepgalaxy.words import Engine, Mode, Outcome, Precision
 from tests.conftest import write_data
 
 CPU_FLAGS = Path("/proc/cpuinfo").read_text().split()

@@ -10,7 +10,7 @@ from bench.execute import report
 from bench.report.figure import write_figure
 from bench.report.tables import notes, readable, write_tables
 from bench.store.results import Results
-from deepgalaxy.spec import Mode, Outcome
+from deepgalaxy.words import Mode, Outcome
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from bench import REPOSITORY
 from bench.store.results import Results, write_atomically
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import Outcome, to_json
+from deepgalaxy.spec import to_json
+from deepgalaxy.words import Outcome
 
 
 def test_a_stored_record_is_found_again(tmp_path, make_record):
