@@ -1,0 +1,164 @@
+"""Faster, slower, or can't tell: two measurements of the same points, decided on interval and effect.
+
+The launch is what is independent: steps of one launch share their placement, memory and neighbours. So a point is
+its launches' throughputs, compared on a logarithmic scale by Welch's t interval, which knows how little two or
+three launches say. A verdict needs both: the interval on one side of "equal", and a change that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+import numpy as np
+from scipy import stats
+
+from bench.analysis import bootstrap
+from bench.analysis.scaling import steady_steps
+from deepgalaxy.errors import InputError
+from deepgalaxy.spec import RunRecord
+from deepgalaxy.words import Outcome, Provenance
+
+EFFECT = 0.05
+"""Smallest relative change that matters, where nothing else is asked."""
+
+LEVEL = 0.95
+
+
+class Verdict(str, Enum):
+    """What a comparison says of a point and a metric."""
+
+    PASS = "pass"
+    REGRESSED = "regressed"
+    IMPROVED = "improved"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no data"
+
+
+METRICS = {"throughput_images_per_s": +1, "peak_rss_bytes": -1}
+"""What is compared, and its direction: +1 where more is better."""
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of a sweep as a gate sees it.
+
+    identity: what tells it from other points, sites and machines apart; values: of each launch, by metric
+    """
+
+    identity: dict[str, Any]
+    values: dict[str, list[float]]
+
+    @property
+    def name(self) -> str:
+        """Readable."""
+        return " ".join(str(self.identity[k]) for k in ("mode", "backbone", "precision", "engine")) + (
+            f" {self.identity['resolution']}px b{self.identity['batch_size']} w{self.identity['workers']}"
+        )
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """ratio: current over reference, with its interval; NaN where there is none"""
+
+    point: str
+    metric: str
+    current: float
+    reference: float
+    ratio: float
+    low: float
+    high: float
+    launches: tuple[int, int]
+    verdict: Verdict
+
+
+def points(records: Iterable[RunRecord]) -> list[Point]:
+    """The measured points among records: launches that ended well, on cores of their own.
+
+    Raises
+    ------
+    InputError: a record that was not measured; projected and published numbers pass no gate
+    """
+    found: dict[str, Point] = {}
+    for record in records:
+        if record.provenance is not Provenance.MEASURED:
+            raise InputError(f"{record.spec.name} is {record.provenance.value}, and only measured points can be gated")
+        if record.outcome is not Outcome.OK or record.oversubscribed:
+            continue
+        identity = _identity(record)
+        key = msgspec.json.encode(identity, order="sorted").decode()
+        point = found.setdefault(key, Point(identity=identity, values={name: [] for name in METRICS}))
+        speed = bootstrap.throughput(steady_steps(record), record.spec.global_batch_size)
+        point.values["throughput_images_per_s"].append(speed)
+        point.values["peak_rss_bytes"].append(float(max(rank.peak_rss_bytes for rank in record.ranks)))
+    return list(found.values())
+
+
+def compare(current: Sequence[Point], reference: Sequence[Point], effect: float = EFFECT) -> list[Comparison]:
+    """Every point of the reference and every metric; points without a counterpart have no data."""
+    here = {msgspec.json.encode(p.identity, order="sorted"): p for p in current}
+    there = {msgspec.json.encode(p.identity, order="sorted"): p for p in reference}
+    rows = []
+    for key in [*there, *(key for key in here if key not in there)]:
+        for metric, direction in METRICS.items():
+            mine = here[key].values[metric] if key in here else []
+            theirs = there[key].values[metric] if key in there else []
+            rows.append(_compared((there.get(key) or here[key]).name, metric, direction, mine, theirs, effect))
+    return rows
+
+
+def interval(mine: Sequence[float], theirs: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Ratio of geometric means, and Welch's interval of it; without bounds where a side has one launch."""
+    a, b = np.log(mine), np.log(theirs)
+    ratio = float(np.exp(a.mean() - b.mean()))
+    if len(a) < 2 or len(b) < 2:
+        return ratio, 0.0, float("inf")
+    if np.ptp(a) == np.ptp(b) == 0:  # memory is often the same to the byte
+        return ratio, ratio, ratio
+    bounds = stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
+    return ratio, float(np.exp(bounds.low)), float(np.exp(bounds.high))
+
+
+def decide(ratio: float, low: float, high: float, direction: int, effect: float) -> Verdict:
+    """The verdict on a ratio with its interval; direction: +1 where more is better."""
+    if direction < 0:
+        ratio, low, high = 1 / ratio, 1 / high if high else float("inf"), 1 / low if low else float("inf")
+    if high < 1 and ratio <= 1 - effect:
+        return Verdict.REGRESSED
+    if low > 1 and ratio >= 1 + effect:
+        return Verdict.IMPROVED
+    return Verdict.PASS if low > 1 - effect else Verdict.INCONCLUSIVE
+
+
+def _compared(
+    name: str, metric: str, direction: int, mine: Sequence[float], theirs: Sequence[float], effect: float
+) -> Comparison:
+    nothing = float("nan")
+    ratio = low = high = nothing
+    verdict = Verdict.NO_DATA
+    if mine and theirs:
+        ratio, low, high = interval(mine, theirs)
+        verdict = decide(ratio, low, high, direction, effect)
+    return Comparison(
+        point=name,
+        metric=metric,
+        current=float(np.exp(np.mean(np.log(mine)))) if mine else nothing,
+        reference=float(np.exp(np.mean(np.log(theirs)))) if theirs else nothing,
+        ratio=ratio,
+        low=low,
+        high=high,
+        launches=(len(mine), len(theirs)),
+        verdict=verdict,
+    )
+
+
+def _identity(record: RunRecord) -> dict[str, Any]:
+    fields = ("backbone", "resolution", "batch_size", "workers", "workers_per_node", "cores_per_worker", "exchange")
+    spec = record.spec
+    words = ("mode", "precision", "engine", "device", "runtime")
+    return (
+        {name: getattr(spec, name).value for name in words}
+        | {name: getattr(spec, name) for name in fields}
+        | {"data": PurePath(spec.data).name, "model": PurePath(spec.model).name}
+    )
