@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -33,8 +34,9 @@ def peak_rss_bytes() -> int:
 
 
 def forget_peak() -> None:
-    """Let VmHWM begin anew, where the kernel allows it."""
-    with suppress(OSError):
+    """Give freed memory back, and let VmHWM begin anew, where C library and kernel allow it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
 
 
