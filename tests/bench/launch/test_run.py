@@ -24,6 +24,9 @@ SITE = msgspec.structs.replace(load_site("local"), name="test")
 
 pytestmark = pytest.mark.horovod
 
+EXCHANGING = [Launcher.MPIRUN, Launcher.HOROVODRUN]
+"""Launchers that are here and bring ranks together; srun's are in tests/slurm."""
+
 
 @pytest.fixture
 def run(tmp_path, make_spec):
@@ -42,7 +45,7 @@ def left_behind(folder) -> list[int]:
     return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
 
 
-@pytest.mark.parametrize("launcher", list(Launcher))
+@pytest.mark.parametrize("launcher", EXCHANGING)
 def test_two_ranks_train_and_leave_their_records(run, launcher):
     record = run(launcher, workers=2)
     assert record.outcome is Outcome.OK, record.reason
@@ -97,13 +100,19 @@ def test_the_extension_rewrites_the_graph_to_bf16(run):
     assert "bfloat16:" in record.ranks[0].checks["products"]
 
 
+def test_without_a_launcher_each_process_predicts_by_itself(run):
+    record = run(Launcher.LOCAL, workers=2, exchange=False, mode="infer")
+    assert record.outcome is Outcome.OK, record.reason
+    assert [rank.rank for rank in record.ranks] == [0, 1]
+
+
 def test_more_ranks_than_cores_mark_the_record(run):
     record = run(workers=SITE.slots + 1, exchange=False, mode="infer")
     assert record.outcome is Outcome.OK, record.reason
     assert record.oversubscribed
 
 
-@pytest.mark.parametrize("launcher", list(Launcher))
+@pytest.mark.parametrize("launcher", EXCHANGING)
 def test_a_killed_rank_ends_the_run_within_a_minute_as_rank_lost(run, launcher):
     killed_at = []
 
