@@ -36,7 +36,8 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     InputError: the extension was asked for and isn't installed
     """
     # Its errors come as exceptions; what it prints beside them at import is about GPU libraries.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for package in ("TF", "ITEX"):
+        os.environ.setdefault(f"{package}_CPP_MIN_LOG_LEVEL", "3")
     if precision is Precision.BF16_AMP:
         os.environ |= {"ITEX_AUTO_MIXED_PRECISION": "1", "ITEX_AUTO_MIXED_PRECISION_DATA_TYPE": "BFLOAT16"}
     exists = os.path.exists

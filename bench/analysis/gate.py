@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -160,5 +159,5 @@ def _identity(record: RunRecord) -> dict[str, Any]:
     return (
         {name: getattr(spec, name).value for name in words}
         | {name: getattr(spec, name) for name in fields}
-        | {"data": PurePath(spec.data).name, "model": PurePath(spec.model).name}
+        | {"data": spec.data.rpartition("/")[2], "model": spec.model.rpartition("/")[2]}  # wherever they lie
     )
