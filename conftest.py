@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--site", default="local", help="name in jobs/sites, or a file (local)")
     add("--hostfile", type=Path, help="nodes to run on, one a line (those of the Slurm allocation around)")
     add("--cores-per-worker", type=int, help="cores of each worker, instead of the site's share")
-    add("--launcher", help="mpirun or horovodrun, instead of the site's")
+    add("--launcher", help="mpirun, mpich, intelmpi, horovodrun, srun or local, instead of the site's")
     add("--baseline", type=int, help="worker count that efficiency is relative to (4, or 1 where 4 can't be had)")
     add("--steps", type=int, default=16, help="measured steps of a run (16)")
     add("--data", help="HDF5 file of merger images (simulated when left out)")

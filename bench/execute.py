@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.analysis.comparable import require_comparable
+from bench.analysis.comparable import REMEDY, require_comparable
 from bench.analysis.precision import precision_table
 from bench.analysis.scaling import scaling_table
 from bench.campaign.data import DataRequest, provide
@@ -22,7 +22,6 @@ from bench.launch.run import Limits, run_point
 from bench.report.figure import write_figure
 from bench.report.tables import notes, readable, readable_precisions, write_precisions, write_tables
 from bench.store.results import Results
-from bench.store.summary import summarised
 from deepgalaxy.console import Progress
 from deepgalaxy.environment import surroundings
 from deepgalaxy.spec import RunRecord, RunSpec
@@ -81,8 +80,7 @@ def measure(
                 record = _skipped(spec, site, number, reason)
             else:
                 record = _run(spec, site, (number, folder), results, (progress, done), terms)
-            results.write(record, folder)
-        experience.take(summarised(record, str(folder)))
+            experience.take(results.write(record, folder))
         records.append(record)
         progress.note(summary(record))
     if records:
@@ -103,10 +101,13 @@ def summary(record: RunRecord) -> str:
     )
 
 
-def report(results: Results, question: str, baseline_workers: int, *, mixed: bool = False) -> tuple[str, list[Path]]:
+def report(
+    results: Results, question: str, baseline_workers: int, *, mixed: bool = False, remedy: str = REMEDY
+) -> tuple[str, list[Path]]:
     """Write tables and figure from all stored records; returns the printed table and the files.
 
     mixed: join also records of one site whose machines or software differ
+    remedy: what can be done where they do, for the error
 
     Raises
     ------
@@ -114,7 +115,7 @@ def report(results: Results, question: str, baseline_workers: int, *, mixed: boo
     """
     records = list(results.records())
     if not mixed:
-        require_comparable(records)
+        require_comparable(records, remedy)
     table = scaling_table(records, baseline_workers)
     if table.empty:
         return "no records yet", []

@@ -75,7 +75,7 @@ def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
         images = launches[0].spec.global_batch_size
         steps = [steady_steps(record) for record in launches]
         draws[way] = bootstrap.throughput_draws(steps, images, rng)
-        values[way] = images / float(np.mean([images / bootstrap.throughput(s, images) for s in steps]))
+        values[way] = bootstrap.mean_throughput(steps, images)
     rows = []
     for way in records:
         workers = records[way][0].spec.workers

@@ -150,9 +150,10 @@ class Benchmarks:
         if not self._measured or self.results is None:
             return []
         try:
-            text, files = execute.report(self.results, QUESTION, self.baseline_workers)
+            remedy = "choose another --results"
+            text, files = execute.report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
         except InputError as error:
-            return ["", f"no table: {error}".replace("--mixed joins them all the same", "choose another --results")]
+            return ["", f"no table: {error}"]
         return ["", text, *(f"wrote {path}" for path in files)]
 
     def _stored_baseline(self, point: RunSpec, results: Results) -> RunRecord | None:

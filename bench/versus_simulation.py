@@ -23,12 +23,15 @@ from bench.campaign.campaign import WHOLE_NODE, make_spec
 from bench.campaign.data import DataRequest
 from bench.campaign.site import Site
 from bench.execute import measure
-from bench.store.results import Results, write_atomically
+from bench.report.tables import as_markdown, write_pair
+from bench.store.results import Results
 from deepgalaxy.errors import InputError
 from deepgalaxy.spec import RunRecord
 from deepgalaxy.words import Outcome, Provenance
 
 MERGER = "s_1_m_1"
+
+SMALLEST_RESOLUTION = 64
 
 PUBLISHED = {
     "particles": "not stated",
@@ -54,8 +57,12 @@ def measure_speed_up(
     InputError: a simulation that failed
     """
     resolution = network["resolution"]
-    simulated = {n: _simulated(results.folder, n, resolution) for n in particles}
-    data = DataRequest(file=str(_folder(results.folder, min(particles)) / f"mergers_{resolution}.hdf5"))
+    # Images are wanted of one simulation alone; of the others the smallest that can be had.
+    pictured = min(particles)
+    simulated = {
+        n: _simulated(results.folder, n, resolution if n == pictured else SMALLEST_RESOLUTION) for n in particles
+    }
+    data = DataRequest(file=str(_folder(results.folder, pictured) / f"mergers_{resolution}.hdf5"))
     specs = [
         make_spec(
             site,
@@ -79,10 +86,7 @@ def measure_speed_up(
 
 def write(table: pd.DataFrame, folder: Path) -> list[Path]:
     """`speed_up.csv` and `speed_up.md`."""
-    csv, markdown = folder / "speed_up.csv", folder / "speed_up.md"
-    write_atomically(csv, table.to_csv(index=False).encode())
-    write_atomically(markdown, (readable(table) + "\n").encode())
-    return [csv, markdown]
+    return write_pair(table, folder / "speed_up", readable(table) + "\n")
 
 
 def readable(table: pd.DataFrame) -> str:
@@ -102,7 +106,7 @@ def readable(table: pd.DataFrame) -> str:
                 "provenance": row["provenance"] + (f" ({row['source']})" if not measured else ""),
             }
         )
-    return str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+    return as_markdown(pd.DataFrame(rows))
 
 
 def _row(particles: int, simulation_s: float, record: RunRecord) -> dict[str, Any]:

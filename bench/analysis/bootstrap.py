@@ -22,6 +22,11 @@ def throughput(step_times_s: Floats, images_per_step: int) -> float:
     return float(images_per_step * step_times_s.shape[1] / step_times_s.sum(axis=1).max())
 
 
+def mean_throughput(launches: Sequence[Floats], images_per_step: int) -> float:
+    """That of the mean step over launches, one (ranks, steps) array each."""
+    return float(1 / np.mean([1 / throughput(steps, images_per_step) for steps in launches]))
+
+
 def throughput_draws(
     launches: Sequence[Floats], images_per_step: int, rng: np.random.Generator, draws: int = DRAWS
 ) -> Floats:

@@ -19,8 +19,13 @@ RANKS_OWN = ("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSI
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
 
 
-def require_comparable(records: Iterable[RunRecord]) -> None:
+REMEDY = "--mixed joins them all the same"
+
+
+def require_comparable(records: Iterable[RunRecord], remedy: str = REMEDY) -> None:
     """See to it that records of one site are of equal machines and software.
+
+    remedy: what can be done where they are not, for the error
 
     A fact that either record lacks, as those of older versions do, does not tell them apart.
 
@@ -37,7 +42,7 @@ def require_comparable(records: Iterable[RunRecord]) -> None:
             if before != value:
                 raise InputError(
                     f"records of site {record.site} differ in {name}: {before!r} ({_which(other)}) and {value!r} "
-                    f"({_which(record)}); --mixed joins them all the same"
+                    f"({_which(record)}); {remedy}"
                 )
 
 

@@ -24,8 +24,6 @@ from deepgalaxy.words import Outcome, Provenance
 EFFECT = 0.05
 """Smallest relative change that matters, where nothing else is asked."""
 
-LEVEL = 0.95
-
 
 class Verdict(str, Enum):
     """What a comparison says of a point and a metric."""
@@ -49,6 +47,11 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
     identity: dict[str, Any]
     values: dict[str, list[float]]
+
+    @property
+    def key(self) -> bytes:
+        """Identity as one value."""
+        return msgspec.json.encode(self.identity, order="sorted")
 
     @property
     def name(self) -> str:
@@ -79,15 +82,14 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
     ------
     InputError: a record that was not measured; projected and published numbers pass no gate
     """
-    found: dict[str, Point] = {}
+    found: dict[bytes, Point] = {}
     for record in records:
         if record.provenance is not Provenance.MEASURED:
             raise InputError(f"{record.spec.name} is {record.provenance.value}, and only measured points can be gated")
         if record.outcome is not Outcome.OK or record.oversubscribed:
             continue
-        identity = _identity(record)
-        key = msgspec.json.encode(identity, order="sorted").decode()
-        point = found.setdefault(key, Point(identity=identity, values={name: [] for name in METRICS}))
+        point = Point(identity=_identity(record), values={name: [] for name in METRICS})
+        point = found.setdefault(point.key, point)
         speed = bootstrap.throughput(steady_steps(record), record.spec.global_batch_size)
         point.values["throughput_images_per_s"].append(speed)
         point.values["peak_rss_bytes"].append(float(max(rank.peak_rss_bytes for rank in record.ranks)))
@@ -96,8 +98,7 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
 
 def compare(current: Sequence[Point], reference: Sequence[Point], effect: float = EFFECT) -> list[Comparison]:
     """Every point of the reference and every metric; points without a counterpart have no data."""
-    here = {msgspec.json.encode(p.identity, order="sorted"): p for p in current}
-    there = {msgspec.json.encode(p.identity, order="sorted"): p for p in reference}
+    here, there = ({point.key: point for point in side} for side in (current, reference))
     rows = []
     for key in [*there, *(key for key in here if key not in there)]:
         for metric, direction in METRICS.items():
@@ -107,7 +108,9 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float 
     return rows
 
 
-def interval(mine: Sequence[float], theirs: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+def interval(
+    mine: Sequence[float], theirs: Sequence[float], level: float = bootstrap.LEVEL
+) -> tuple[float, float, float]:
     """Ratio of geometric means, and Welch's interval of it; without bounds where a side has one launch."""
     a, b = np.log(mine), np.log(theirs)
     ratio = float(np.exp(a.mean() - b.mean()))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis import bootstrap
-from bench.analysis.scaling import curve, steady_steps
+from bench.analysis.scaling import CURVE, curve, steady_steps
 from deepgalaxy.spec import RunRecord
 from deepgalaxy.words import Outcome, Precision
 
-SAME_WORK = [
-    *("mode", "backbone", "resolution", "batch_size", "device", "runtime", "cores_per_worker"),
-    *("site", "launcher", "provenance", "data", "model"),
-]
+SAME_WORK = [name for name in CURVE if name not in ("precision", "engine")]
 """What two runs that differ in precision and engine must share to be compared."""
 
 
@@ -27,23 +25,24 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
     gain: the latter over the former, with its 95% interval; latency columns: median step in ms
     """
     rng = np.random.default_rng(seed)
-    points: dict[tuple[object, ...], dict[tuple[str, str], list[RunRecord]]] = {}
+    points: dict[tuple[Any, ...], dict[tuple[str, str], list[NDArray[np.float64]]]] = {}
     for record in records:
         if record.outcome is not Outcome.OK:
             continue
         kind = curve(record)
-        same = (*(kind[name] for name in SAME_WORK), record.spec.workers, record.oversubscribed)
-        way = (record.spec.engine.value, record.spec.precision.value)
-        points.setdefault(same, {}).setdefault(way, []).append(record)
+        spec = record.spec
+        same = (*(kind[name] for name in SAME_WORK), spec.workers, record.oversubscribed, spec.global_batch_size)
+        way = (spec.engine.value, spec.precision.value)
+        points.setdefault(same, {}).setdefault(way, []).append(steady_steps(record))
     rows = []
-    for same, by_way in points.items():
-        speeds = {way: _throughput(launches) for way, launches in by_way.items()}
+    for (*same, images), by_way in points.items():
+        speeds = {way: bootstrap.mean_throughput(steps, images) for way, steps in by_way.items()}
         exact = [way for way in speeds if way[1] == Precision.FP32.value]
         coarse = [way for way in speeds if way[1] != Precision.FP32.value]
         if not exact or not coarse:
             continue
         best, best_coarse = max(exact, key=speeds.__getitem__), max(coarse, key=speeds.__getitem__)
-        draws = {way: _draws(by_way[way], rng) for way in (best, best_coarse)}
+        draws = {way: bootstrap.throughput_draws(by_way[way], images, rng) for way in (best, best_coarse)}
         low, high = bootstrap.interval(draws[best_coarse] / draws[best])
         rows.append(
             dict(zip([*SAME_WORK, "workers", "oversubscribed"], same, strict=True))
@@ -64,14 +63,5 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
     return table if table.empty else table.sort_values([*SAME_WORK, "workers"], ignore_index=True)
 
 
-def _throughput(launches: list[RunRecord]) -> float:
-    images = launches[0].spec.global_batch_size
-    return float(images / np.mean([images / bootstrap.throughput(steady_steps(r), images) for r in launches]))
-
-
-def _draws(launches: list[RunRecord], rng: np.random.Generator) -> NDArray[np.float64]:
-    return bootstrap.throughput_draws([steady_steps(r) for r in launches], launches[0].spec.global_batch_size, rng)
-
-
-def _latency(launches: list[RunRecord]) -> float:
-    return float(1e3 * np.median(np.concatenate([steady_steps(r).ravel() for r in launches])))
+def _latency(launches: list[NDArray[np.float64]]) -> float:
+    return float(1e3 * np.median(np.concatenate([steps.ravel() for steps in launches])))

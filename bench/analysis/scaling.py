@@ -163,17 +163,17 @@ def _row(
         return row | dict.fromkeys(MEASURED_COLUMNS, np.nan), None
     images = last.spec.global_batch_size
     steps = [steady_steps(record) for record in good]
-    seconds = np.mean([images / bootstrap.throughput(s, images) for s in steps])
+    speed = bootstrap.mean_throughput(steps, images)
     draws = bootstrap.throughput_draws(steps, images, rng)
     low, high = bootstrap.interval(draws)
     waits = sum(sum(rank.data_wait_s) for record in good for rank in record.ranks)
     times = sum(sum(rank.step_time_s) for record in good for rank in record.ranks)
     ratio = _against_plain_reads(good, rng)
     figures = {
-        "throughput_images_per_s": images / seconds,
+        "throughput_images_per_s": speed,
         "throughput_low": low,
         "throughput_high": high,
-        "step_time_s": seconds,
+        "step_time_s": images / speed,
         **dict(zip(("step_p50_s", "step_p95_s", "step_p99_s"), _quantiles(steps), strict=True)),
         "data_wait_share": waits / times,
         **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),

@@ -12,7 +12,7 @@ import psutil
 
 from bench import REPOSITORY
 from bench.campaign.files import named_file, read_toml
-from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.errors import InputError
 from deepgalaxy.placement import physical_cores
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Device, Mode
@@ -154,19 +154,6 @@ def load_site(name_or_file: str) -> Site:
     """
     path = named_file(name_or_file, REPOSITORY / "jobs" / "sites", "site")
     return _detected(read_toml(path, Site), path)
-
-
-def launcher_named(name: str, origin: str = "--launcher") -> Launcher:
-    """The launcher of that name.
-
-    Raises
-    ------
-    InputError: there is none
-    """
-    try:
-        return Launcher(name)
-    except ValueError:
-        raise InputError(f"{origin}: {near_names('value', name, [x.value for x in Launcher])}") from None
 
 
 def _detected(site: Site, path: Path) -> Site:

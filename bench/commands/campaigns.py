@@ -76,6 +76,8 @@ def add(commands: Any) -> None:
         epilog="example: dgbench retry fig7 --outcome oom,timeout",
     )
     retry.add_argument("--outcome", required=True, metavar="LIST", help=f"of {', '.join(o.value for o in Outcome)}")
+    for command in (run, resume):
+        command.set_defaults(outcome="")
     for command, resumes in ((run, False), (resume, True), (retry, True)):
         campaign_options(command)
         site_options(command)
@@ -148,7 +150,7 @@ def _run(arguments: argparse.Namespace) -> int:
     sweep = Sweep.asked_for(arguments, here.narrowed(asked_site(arguments)))
     planned = sweep.planned(force=True)
     within_budget(sweep, planned)
-    if getattr(arguments, "outcome", None):
+    if arguments.outcome:
         ended = _last_outcomes(sweep)
         wanted = _outcomes(arguments.outcome)
         planned = [p for p in planned if ended.get(p.spec.key) in wanted]

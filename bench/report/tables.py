@@ -16,22 +16,28 @@ GIB = 2**30
 
 def write_tables(table: pd.DataFrame, folder: Path, question: str) -> list[Path]:
     """`table.csv` and `table.md` in `folder`."""
-    csv, markdown = folder / "table.csv", folder / "table.md"
-    write_atomically(csv, table.to_csv(index=False).encode())
-    text = readable(table).to_markdown(index=False, disable_numparse=True)
-    write_atomically(markdown, f"# {question}\n\n{text}\n\n{notes(table)}\n".encode())
-    return [csv, markdown]
+    return write_pair(table, folder / "table", f"# {question}\n\n{as_markdown(readable(table))}\n\n{notes(table)}\n")
+
+
+def write_pair(table: pd.DataFrame, stem: Path, markdown: str) -> list[Path]:
+    """A table whole as `stem`.csv, and what a reader sees of it as `stem`.md."""
+    files = {stem.with_suffix(".csv"): table.to_csv(index=False), stem.with_suffix(".md"): markdown}
+    for path, content in files.items():
+        write_atomically(path, content.encode())
+    return list(files)
+
+
+def as_markdown(shown: pd.DataFrame) -> str:
+    """A table of texts as Markdown, the texts as they are."""
+    return str(shown.to_markdown(index=False, disable_numparse=True))
 
 
 def write_precisions(table: pd.DataFrame, folder: Path) -> list[Path]:
     """`precision.csv` and `precision.md` of a `precision_table`; none where it is empty."""
     if table.empty:
         return []
-    csv, markdown = folder / "precision.csv", folder / "precision.md"
-    write_atomically(csv, table.to_csv(index=False).encode())
-    text = readable_precisions(table).to_markdown(index=False, disable_numparse=True)
-    write_atomically(markdown, f"# The fastest in FP32 and the fastest in BF16\n\n{text}\n".encode())
-    return [csv, markdown]
+    text = as_markdown(readable_precisions(table))
+    return write_pair(table, folder / "precision", f"# The fastest in FP32 and the fastest in BF16\n\n{text}\n")
 
 
 def readable_precisions(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ FEWEST_LAUNCHES = 2
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """What a baseline was before it was promoted: geometric means by point's name and metric."""
+    """What a baseline was before another was put in its place."""
 
     created_utc: str
     facts: dict[str, Any]

@@ -18,7 +18,7 @@ import msgspec
 
 from bench.store.summary import Summary, summarised
 from deepgalaxy.errors import InputError
-from deepgalaxy.files import replacing
+from deepgalaxy.files import replacing, told_if_unwritable
 from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
 from deepgalaxy.words import Outcome
 
@@ -64,9 +64,11 @@ class Results:
 
         The kernel gives the claim back when its holder dies, in whatever way.
         """
-        point = self._point(spec)
-        point.mkdir(parents=True, exist_ok=True)
-        with (point / ".lock").open("w") as lock:
+        path = self._point(spec) / ".lock"
+        with told_if_unwritable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = path.open("w")
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -81,12 +83,13 @@ class Results:
         records = (read_json(path, RunRecord) for path in self._point(spec).glob(f"launch-*/{RECORD}"))
         return sum(record.outcome is Outcome.OK and record.site == site for record in records)
 
-    def write(self, record: RunRecord, folder: Path) -> None:
-        """Store a record in its launch's folder; from then on the launch counts."""
+    def write(self, record: RunRecord, folder: Path) -> Summary:
+        """Store a record in its launch's folder, from then on the launch counts; returns it in short."""
         write_atomically(folder / RECORD, to_json(record))
-        line = msgspec.json.encode(summarised(record, str(folder.relative_to(self._runs)))) + b"\n"
+        summary = summarised(record, str(folder.relative_to(self._runs)))
         with suppress(OSError), self._index.open("ab") as index:  # the folders know it all the same
-            index.write(line)
+            index.write(msgspec.json.encode(summary) + b"\n")
+        return summary
 
     def records(self) -> Iterator[RunRecord]:
         """All stored records, oldest launch of each point first."""
