@@ -35,7 +35,7 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
         way = (spec.engine.value, spec.precision.value)
         points.setdefault(same, {}).setdefault(way, []).append(steady_steps(record))
     rows = []
-    for (*same, images), by_way in points.items():
+    for (*shared, images), by_way in points.items():
         speeds = {way: bootstrap.mean_throughput(steps, images) for way, steps in by_way.items()}
         exact = [way for way in speeds if way[1] == Precision.FP32.value]
         coarse = [way for way in speeds if way[1] != Precision.FP32.value]
@@ -45,7 +45,7 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
         draws = {way: bootstrap.throughput_draws(by_way[way], images, rng) for way in (best, best_coarse)}
         low, high = bootstrap.interval(draws[best_coarse] / draws[best])
         rows.append(
-            dict(zip([*SAME_WORK, "workers", "oversubscribed"], same, strict=True))
+            dict(zip([*SAME_WORK, "workers", "oversubscribed"], shared, strict=True))
             | {
                 "fp32_engine": best[0],
                 "fp32_images_per_s": speeds[best],
