@@ -24,8 +24,9 @@ from bench.report.tables import notes, readable, readable_precisions, write_prec
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.environment import surroundings
-from deepgalaxy.spec import RunRecord, RunSpec
-from deepgalaxy.words import Outcome, Provenance
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Outcome
 
 SPARE_S = 6.0
 """Left of a job's time when its last point should end: to write and report."""
@@ -163,7 +164,7 @@ def _skipped(spec: RunSpec, site: Site, number: int, reason: str) -> RunRecord:
     return RunRecord(
         spec=spec,
         outcome=Outcome.SKIPPED,
-        provenance=Provenance.MEASURED,
+        provenance=spec.provenance,
         site=site.name,
         launcher=site.launcher.value,
         launch=number,

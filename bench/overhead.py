@@ -28,7 +28,8 @@ from bench.launch.run import run_point
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RunRecord, RunSpec
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome, Runtime
 
 WAYS = ("one", "ranks", "stock", "independent")

@@ -26,7 +26,8 @@ from bench.store.results import Results
 from deepgalaxy.data.layout import read_catalogue
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.spec import RunRecord, RunSpec
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Engine, Mode, Outcome, Precision, possible
 
 DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"

@@ -26,7 +26,7 @@ from bench.execute import measure
 from bench.report.tables import as_markdown, write_pair
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RunRecord
+from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Provenance
 
 MERGER = "s_1_m_1"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from deepgalaxy.spec import MemorySample
+from deepgalaxy.record import MemorySample
 
 RECORDED_PREFIXES = (
     *("OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "TF_ENABLE_", "TF_DISABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_"),

@@ -1,4 +1,4 @@
-"""The one contract between harness and worker: what to run, and what ran.
+"""What to run: one half of the contract between harness and worker, `deepgalaxy.record` is the other.
 
 Plain data, checked on construction, written as JSON. Nothing here imports TensorFlow,
 Horovod, mpi4py or pandas: the harness reads this module in a process that must stay light.
@@ -7,6 +7,7 @@ Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
+3 (2026-11) points: compute, profile, split_steps, timeline. Records: split, exchange_s.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import msgspec
 
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
-from deepgalaxy.words import Device, Engine, Mode, Outcome, Precision, Provenance, Runtime, possible
+from deepgalaxy.words import Compute, Device, Engine, Mode, Precision, Provenance, Runtime, possible
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LOADING_BLOCK = 32
 """Batches from one source before the other has its turn, where loading is compared with plain reads."""
@@ -44,6 +45,9 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     steps, warmup_steps: measured steps; steps before them (tracing and settling, never counted)
     data: HDF5 file of merger images in the DeepGalaxy layout
     model: a trained model.keras to predict with (inference); left out, the weights are random
+    compute: emulated replaces the arithmetic by a wait, whose schedule is in the file `profile`
+    split_steps: further steps of each kind, after the measured ones, that tell where a step's time goes
+    timeline: keep Horovod's own timeline of the measured steps
     seed: of weights, data order and augmentation
 
     Raises
@@ -72,19 +76,16 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     learning_rate: float = 8.0  # paper, section III.A
     seed: int = 0
     oversubscribe: bool = False
+    compute: Compute = Compute.REAL
+    profile: str = ""
+    split_steps: int = 0
+    timeline: bool = False
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA_VERSION:
             raise InputError(f"schema {self.schema} of this run is not {SCHEMA_VERSION}, which this version reads")
-        if (self.mode is Mode.LOAD) != (self.backbone == NO_BACKBONE):
-            raise InputError(
-                f"backbone {self.backbone!r} with mode {self.mode.value}: {NO_BACKBONE!r} is for load alone"
-            )
-        if self.model and self.mode is not Mode.INFER:
-            raise InputError(f"model {self.model} with mode {self.mode.value}: a trained one is for infer alone")
-        if not possible(self.engine, self.precision):
-            raise InputError(f"precision {self.precision.value} is the extension's: it needs engine itex")
+        _require_combination(self)
         if self.mode is not Mode.LOAD:
             if self.backbone not in BACKBONES:
                 raise InputError(near_names("backbone", self.backbone, BACKBONES))
@@ -94,7 +95,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             _at_least(field, getattr(self, field), 1)
         _at_least("classes", self.classes, 2)
         _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
-        _at_least("seed", self.seed, 0)
+        for field in ("seed", "split_steps"):
+            _at_least(field, getattr(self, field), 0)
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate {self.learning_rate} is not a positive number")
 
@@ -102,6 +104,11 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def global_batch_size(self) -> int:
         """Images per step over all workers."""
         return self.batch_size * self.workers
+
+    @property
+    def provenance(self) -> Provenance:
+        """What figures of this point are when ranks have run it."""
+        return Provenance.MEASURED if self.compute is Compute.REAL else Provenance.EMULATED
 
     @property
     def curve_name(self) -> str:
@@ -112,6 +119,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             + ("-gpu" if self.device is Device.GPU else "")
             + ("-stock" if self.runtime is Runtime.STOCK else "")
             + ("" if self.exchange else "-independent")
+            + ("-emulated" if self.compute is Compute.EMULATED else "")
         )
 
     @property
@@ -123,105 +131,28 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def key(self) -> str:
         """Identity of the point: a hash of every field that changes what is computed.
 
-        The data file counts by its name, not by the folder that it happens to lie in.
+        Files count by their names, not by the folders that they happen to lie in. Fields that have their
+        default are left out, so that a point stays the same when a later schema adds one.
         """
-        fields = msgspec.to_builtins(self) | {"data": Path(self.data).name}
+        fields = {f.name: getattr(self, f.name) for f in msgspec.structs.fields(self)}
+        defaults = {f.name: f.default for f in msgspec.structs.fields(self)}
+        fields = {name: value for name, value in fields.items() if value != defaults[name]}
+        fields |= {name: Path(fields[name]).name for name in ("data", "profile") if name in fields}
         return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()[:10]
 
 
-class MemorySample(msgspec.Struct, frozen=True, kw_only=True):
-    """Memory of one rank at the end of a phase, bytes.
-
-    `peak_rss_bytes` is VmHWM; `pss_bytes` charges shared pages to their sharers in equal parts.
-    """
-
-    phase: str
-    rss_bytes: int
-    pss_bytes: int
-    peak_rss_bytes: int
-
-
-class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trained network said of labelled images.
-
-    label: (n,) their classes; probabilities: (n, classes), rounded to 6 digits
-    """
-
-    label: list[int]
-    probabilities: list[list[float]]
-
-
-class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rank measured, raw: nothing is averaged before it is stored.
-
-    `step_time_s[i]` is the wall time of measured step i, from asking for its batch to its loss
-    being known; `data_wait_s[i]` the part of it spent waiting for the batch.
-    `warmup_step_time_s` holds the steps before, tracing included. `phase_time_s` splits the time
-    from start of the process to the end. `loss` has one value a step, warm-up included (training).
-    `peak_device_bytes` is of the rank's GPU, by TensorFlow's counters.
-    `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading). `answers` are
-    rank 0's, where a trained model predicts: of the same images for every precision, engine and batch.
-    """
-
-    rank: int
-    hostname: str
-    boot_id: str
-    pid: int
-    cpus: list[int]
-    step_time_s: list[float]
-    data_wait_s: list[float]
-    warmup_step_time_s: list[float]
-    phase_time_s: dict[str, float]
-    memory: list[MemorySample]
-    peak_rss_bytes: int
-    pss_bytes: int
-    voluntary_context_switches: int
-    involuntary_context_switches: int
-    loss: list[float]
-    parameters: int
-    gradient_bytes: int
-    checks: dict[str, str]
-    environment: dict[str, str]
-    plain_read_time_s: list[float] = []
-    peak_device_bytes: int = 0
-    answers: Answers | None = None
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One launch of one point: its spec, how it ended, and every rank's figures.
-
-    Raises
-    ------
-    InputError: an unknown schema, or an `ok` record that lacks a rank
-    """
-
-    spec: RunSpec
-    outcome: Outcome
-    provenance: Provenance
-    site: str
-    launcher: str
-    launch: int
-    started_utc: str
-    wall_s: float
-    oversubscribed: bool = False
-    argv: list[str] = []
-    hosts: list[str] = []
-    job: str = ""
-    machine: dict[str, Any] = {}
-    ranks: list[RankRecord] = []
-    reason: str = ""
-    failed_rank: int | None = None
-    exit_code: int | None = None
-    log: str = ""
-    schema: int = SCHEMA_VERSION
-
-    def __post_init__(self) -> None:
-        if self.schema != SCHEMA_VERSION:
-            raise InputError(f"schema {self.schema} of this record is not {SCHEMA_VERSION}, which this version reads")
-        if self.outcome is Outcome.OK and len(self.ranks) != self.spec.workers:
-            raise InputError(f"an ok record of {self.spec.workers} workers holds {len(self.ranks)} ranks")
-        if self.outcome is not Outcome.OK and not self.reason:
-            raise InputError(f"a record with outcome {self.outcome.value} needs its reason")
+def _require_combination(spec: RunSpec) -> None:
+    """Raise where fields that are fine alone can't go together."""
+    if (spec.mode is Mode.LOAD) != (spec.backbone == NO_BACKBONE):
+        raise InputError(f"backbone {spec.backbone!r} with mode {spec.mode.value}: {NO_BACKBONE!r} is for load alone")
+    if spec.model and spec.mode is not Mode.INFER:
+        raise InputError(f"model {spec.model} with mode {spec.mode.value}: a trained one is for infer alone")
+    if (spec.compute is Compute.EMULATED) != bool(spec.profile):
+        raise InputError(f"compute {spec.compute.value} with profile {spec.profile!r}: emulated alone has one")
+    if spec.mode is not Mode.TRAIN and (spec.split_steps or spec.timeline or spec.profile):
+        raise InputError(f"split_steps, timeline and emulated compute are of training, not of {spec.mode.value}")
+    if not possible(spec.engine, spec.precision):
+        raise InputError(f"precision {spec.precision.value} is the extension's: it needs engine itex")
 
 
 def _at_least(field: str, value: int, smallest: int, why: str = "") -> None:
@@ -243,7 +174,10 @@ def read_json(path: Path, kind: type[Struct]) -> Struct:
     """
     try:
         content = path.read_bytes()
-        if msgspec.json.decode(content, type=_Versioned).schema == SCHEMA_VERSION:
+        schema = msgspec.json.decode(content, type=_Versioned).schema
+        if schema > SCHEMA_VERSION:
+            raise InputError(f"{path}: schema {schema} is of a newer version; this one reads up to {SCHEMA_VERSION}")
+        if schema == SCHEMA_VERSION:
             return msgspec.json.decode(content, type=kind)
         return msgspec.convert(_migrated(msgspec.json.decode(content)), kind)
     except OSError as error:
@@ -261,6 +195,6 @@ class _Versioned(msgspec.Struct):
 def _migrated(content: dict[str, Any]) -> dict[str, Any]:
     """Content of an older schema in the form of this one."""
     for part in (content, content.get("spec", {})):
-        if part.get("schema") == 1:  # what schema 2 added has defaults
+        if part.get("schema") in (1, 2):  # what later schemas added has defaults
             part["schema"] = SCHEMA_VERSION
     return content

@@ -46,6 +46,13 @@ class Runtime(str, Enum):
     TUNED = "tuned"
 
 
+class Compute(str, Enum):
+    """Whether a rank computes, or waits as long as computing would take and exchanges real gradients all the same."""
+
+    REAL = "real"
+    EMULATED = "emulated"
+
+
 class Provenance(str, Enum):
     """Where a number comes from. The four are never joined into one series."""
 

@@ -27,7 +27,8 @@ from deepgalaxy import placement, probe
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
 from deepgalaxy.files import replacing
 from deepgalaxy.lifetime import die_with_parent
-from deepgalaxy.spec import RankRecord, RunSpec, read_json, to_json
+from deepgalaxy.record import RankRecord
+from deepgalaxy.spec import RunSpec, read_json, to_json
 from deepgalaxy.words import Mode, Outcome, Runtime
 
 if TYPE_CHECKING:

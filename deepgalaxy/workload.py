@@ -23,7 +23,8 @@ from deepgalaxy.inference import frozen
 from deepgalaxy.loading import checked_catalogue
 from deepgalaxy.networks.cost import gradient_bytes
 from deepgalaxy.networks.deepgalaxy import NAME_PREFIX, Part, in_global_precision, load_network, network, parts_of
-from deepgalaxy.spec import Answers, RunSpec
+from deepgalaxy.record import Answers
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.training.objective import Objective
 from deepgalaxy.training.randomness import own_random_state
 from deepgalaxy.training.step import optimizer, train_step

@@ -15,8 +15,9 @@ from hypothesis import settings
 from bench import REPOSITORY
 from bench.launch.commands import rank_environment
 from deepgalaxy.data.layout import add_simulation, atomic_file
-from deepgalaxy.spec import MemorySample, RankRecord, RunRecord, RunSpec
-from deepgalaxy.words import Mode, Outcome, Provenance
+from deepgalaxy.record import MemorySample, RankRecord, RunRecord
+from deepgalaxy.spec import RunSpec
+from deepgalaxy.words import Compute, Mode, Outcome, Provenance
 
 # Machines that run these are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared machine", deadline=None)
@@ -78,6 +79,8 @@ def make_record(make_spec):
         step_times_s, outcome=Outcome.OK, reason="", launch=1, provenance=Provenance.MEASURED, **fields
     ) -> RunRecord:
         times = np.atleast_2d(np.asarray(step_times_s, dtype=float))
+        if provenance is Provenance.EMULATED:
+            fields = {"compute": Compute.EMULATED, "profile": "profile.json"} | fields
         spec = make_spec(**({"workers": len(times), "steps": times.shape[1]} | fields))
         ranks = [make_rank(i, row) for i, row in enumerate(times)] if outcome is Outcome.OK else []
         return RunRecord(

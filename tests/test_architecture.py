@@ -21,6 +21,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.networks.catalogue",
     "deepgalaxy.placement",
     "deepgalaxy.probe",
+    "deepgalaxy.record",
     "deepgalaxy.spec",
     "deepgalaxy.words",
 }
@@ -62,7 +63,8 @@ def test_one_module_imports_horovod():
 
 
 def test_the_contract_is_light():
-    assert not roots(REPOSITORY / "deepgalaxy" / "spec.py") & (HEAVY | {"pandas", "numpy", "h5py"})
+    for name in ("spec.py", "record.py"):
+        assert not roots(REPOSITORY / "deepgalaxy" / name) & (HEAVY | {"pandas", "numpy", "h5py"})
 
 
 @pytest.mark.parametrize("path", modules("bench/analysis"), ids=lambda p: p.stem)

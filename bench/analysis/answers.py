@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from deepgalaxy.spec import Answers, RunRecord
+from deepgalaxy.record import Answers, RunRecord
 from deepgalaxy.words import Engine, Mode, Outcome, Precision
 
 SAME_QUESTION = ["backbone", "resolution", "data", "model"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RunRecord
+from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome
 
 MATTERS = (

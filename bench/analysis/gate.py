@@ -18,7 +18,7 @@ from scipy import stats
 from bench.analysis import bootstrap
 from bench.analysis.scaling import steady_steps
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RunRecord
+from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Provenance
 
 EFFECT = 0.05

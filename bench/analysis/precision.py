@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.analysis import bootstrap
 from bench.analysis.scaling import CURVE, curve, steady_steps
-from deepgalaxy.spec import RunRecord
+from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Precision
 
 SAME_WORK = [name for name in CURVE if name not in ("precision", "engine")]

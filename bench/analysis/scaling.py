@@ -14,7 +14,8 @@ from bench.analysis.answers import with_answers
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import LOADING_BLOCK, RunRecord
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import LOADING_BLOCK
 from deepgalaxy.words import Outcome
 
 CURVE = [

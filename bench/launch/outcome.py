@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RankRecord, RunSpec, read_json
+from deepgalaxy.record import RankRecord
+from deepgalaxy.spec import RunSpec, read_json
 from deepgalaxy.words import Outcome
 
 LOG_LINES_SHOWN = 6

@@ -21,8 +21,9 @@ from bench.launch import outcome
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.launch.journals import Journals
 from deepgalaxy.environment import surroundings
-from deepgalaxy.spec import RunRecord, RunSpec, to_json
-from deepgalaxy.words import Outcome, Provenance
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec, to_json
+from deepgalaxy.words import Outcome
 
 GUARD = Path(__file__).with_name("guard.py")
 POLL_S = 0.5
@@ -93,7 +94,7 @@ def run_point(
     record = RunRecord(
         spec=spec,
         outcome=verdict.outcome,
-        provenance=Provenance.MEASURED,
+        provenance=spec.provenance,
         site=site.name,
         launcher=site.launcher.value,
         launch=launch,

@@ -12,7 +12,8 @@ from bench.analysis.comparable import facts, require_comparable
 from bench.analysis.gate import Point, points
 from bench.store.results import write_atomically
 from deepgalaxy.errors import InputError
-from deepgalaxy.spec import RunRecord, read_json
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import read_json
 from deepgalaxy.words import Outcome
 
 FEWEST_LAUNCHES = 2

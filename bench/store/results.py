@@ -19,7 +19,8 @@ import msgspec
 from bench.store.summary import Summary, summarised
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing, told_if_unwritable
-from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec, read_json, to_json
 from deepgalaxy.words import Outcome
 
 RECORD = "record.json"

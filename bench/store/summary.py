@@ -6,7 +6,8 @@ import statistics
 
 import msgspec
 
-from deepgalaxy.spec import RunRecord, RunSpec
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome, Provenance
 
 

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from deepgalaxy.errors import InputError
 from deepgalaxy.networks.catalogue import BACKBONES
-from deepgalaxy.spec import RunRecord, RunSpec, read_json, to_json
-from deepgalaxy.words import Engine, Mode, Outcome, Precision
+from deepgalaxy.record import RunRecord
+from deepgalaxy.spec import SCHEMA_VERSION, RunSpec, read_json, to_json
+from deepgalaxy.words import Compute, Engine, Mode, Outcome, Precision, Provenance
 
 specs = st.builds(
     RunSpec,
@@ -101,19 +102,47 @@ def test_a_trained_model_is_for_inference(make_spec):
     assert make_spec(model="a.keras", mode=Mode.INFER).key != make_spec(mode=Mode.INFER).key
 
 
-def test_a_record_of_the_first_schema_is_read_as_one_of_this(make_record, tmp_path):
+@pytest.mark.parametrize("schema", range(1, SCHEMA_VERSION))
+def test_a_record_of_an_older_schema_is_read_as_one_of_this(schema, make_record, tmp_path):
     record = make_record([[1.0]])
     content = msgspec.json.decode(to_json(record))
     for part in (content, content["spec"]):
-        part["schema"] = 1
-    for new in ("model", "device"):
-        del content["spec"][new]
-    for new in ("hosts", "job"):
-        del content[new]
+        part["schema"] = schema
+    new = {"compute", "profile", "split_steps", "timeline"} | ({"model", "device"} if schema == 1 else set())
+    for name in new:
+        del content["spec"][name]
+    for name in ("hosts", "job") if schema == 1 else ():
+        del content[name]
     path = tmp_path / "record.json"
     path.write_bytes(msgspec.json.encode(content))
     assert read_json(path, RunRecord) == record
-    content["schema"] = 3
-    path.write_bytes(msgspec.json.encode(content))
-    with pytest.raises(InputError, match="schema 3 of this record is not 2, which this version reads"):
+
+
+def test_a_record_of_a_newer_schema_is_refused(make_record, tmp_path):
+    content = msgspec.json.decode(to_json(make_record([[1.0]])))
+    path = tmp_path / "record.json"
+    path.write_bytes(msgspec.json.encode(content | {"schema": SCHEMA_VERSION + 1, "more": 1}))
+    newer = f"schema {SCHEMA_VERSION + 1} is of a newer version; this one reads up to {SCHEMA_VERSION}"
+    with pytest.raises(InputError, match=newer):
         read_json(path, RunRecord)
+
+
+def test_emulated_compute_marks_the_point_and_its_figures(make_spec, make_record):
+    emulated = {"compute": Compute.EMULATED, "profile": "b4.json"}
+    spec = make_spec(**emulated)
+    assert spec.provenance is Provenance.EMULATED
+    assert spec.key != make_spec().key
+    assert "emulated" in spec.name
+    with pytest.raises(InputError, match="a record of emulated compute can't be measured"):
+        make_record([[1.0]], **emulated)
+    with pytest.raises(InputError, match="emulated alone has one"):
+        make_spec(compute=Compute.EMULATED)
+
+
+def test_options_of_training_are_refused_elsewhere(make_spec):
+    with pytest.raises(InputError, match="are of training, not of infer"):
+        make_spec(mode=Mode.INFER, split_steps=2)
+
+
+def test_a_point_stays_the_same_when_fields_with_defaults_are_added(make_spec):
+    assert make_spec(split_steps=0).key == make_spec().key != make_spec(split_steps=2).key

@@ -4,7 +4,7 @@ import pytest
 
 from bench.analysis.scaling import scaling_table
 from bench.report.tables import readable
-from deepgalaxy.spec import Answers
+from deepgalaxy.record import Answers
 from deepgalaxy.words import Engine, Mode, Precision
 
 LABELS = [0, 1, 2, 3]

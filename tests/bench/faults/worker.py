@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from deepgalaxy.files import replacing
-from deepgalaxy.spec import MemorySample, RankRecord, RunSpec, read_json, to_json
+from deepgalaxy.record import MemorySample, RankRecord
+from deepgalaxy.spec import RunSpec, read_json, to_json
 
 STEP_S = 0.005
 
