@@ -59,6 +59,9 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     `plain_read_time_s[i]` is what h5py alone took for the images of step i (loading). `answers` are
     rank 0's, where a trained model predicts: of the same images for every precision, engine and batch.
     `exchange_s` is from Horovod's timeline: seconds a measured step by kind of activity, on rank 0.
+    `flop_per_image` is the arithmetic of a step for one image (multiply and add count as two),
+    `gemm_flop_per_s` the best that the rank's cores did on large matrix products in the run's
+    precision, while all ranks did the same.
     """
 
     rank: int
@@ -82,6 +85,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     split: StepSplit | None = None
     exchange_s: dict[str, float] = {}
+    flop_per_image: float = 0.0
+    gemm_flop_per_s: float = 0.0
     plain_read_time_s: list[float] = []
     peak_device_bytes: int = 0
     answers: Answers | None = None

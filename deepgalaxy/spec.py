@@ -7,7 +7,8 @@ Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
-3 (2026-11) points: compute, profile, split_steps, timeline. Records: split, exchange_s.
+3 (2026-11) points: compute, profile, split_steps, timeline. Records: split, exchange_s, flop_per_image,
+    gemm_flop_per_s.
 """
 
 from __future__ import annotations
