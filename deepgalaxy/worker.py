@@ -17,7 +17,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 BAD_RESULT_EXIT_CODE = 3
 OOM_EXIT_CODE = 4
 
+AFTERWARDS = ("split", "yardstick")
+"""Phases after the measured steps: what they need is none of the steps' memory."""
+
 
 class Journal:
     """Phases and steps as they happen: times for the record, and a heartbeat for who watches."""
@@ -47,6 +51,7 @@ class Journal:
         self.memory = [probe.memory("start")]
         self._last = psutil.Process().create_time()
         self._file = (folder / f"rank-{rank:05d}.steps.jsonl").open("w", buffering=1)
+        self.timeline = folder / f"rank-{rank:05d}.timeline.json"
         self.phase("start")
 
     def phase(self, name: str) -> None:
@@ -119,9 +124,9 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         )
     journal.phase("connect")
     measured = (_load if spec.mode is Mode.LOAD else _compute)(spec, ranks, journal)
-    journal.phase("measure")
     switches = psutil.Process().num_ctx_switches()
     ranks.wait_for_all()
+    memory = [sample for sample in journal.memory if sample.phase not in AFTERWARDS]
     record = RankRecord(
         rank=ranks.rank,
         hostname=platform.node(),
@@ -129,9 +134,9 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         pid=os.getpid(),
         cpus=cpus,
         phase_time_s=journal.phase_time_s,
-        memory=journal.memory,
-        peak_rss_bytes=max(probe.peak_rss_bytes(), *(sample.peak_rss_bytes for sample in journal.memory)),
-        pss_bytes=journal.memory[-1].pss_bytes,
+        memory=memory,
+        peak_rss_bytes=max(sample.peak_rss_bytes for sample in memory),
+        pss_bytes=memory[-1].pss_bytes,
         peak_device_bytes=peak_device_bytes(tf, spec.device, spec.engine),
         voluntary_context_switches=switches.voluntary,
         involuntary_context_switches=switches.involuntary,
@@ -150,7 +155,7 @@ def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
         return Alone(announced_rank, spec.workers)
     from deepgalaxy.training.distributed import connect
 
-    return connect(yielding=spec.runtime is Runtime.TUNED)
+    return connect(yielding=spec.runtime is Runtime.TUNED, timeline=spec.timeline)
 
 
 def _load(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
@@ -158,6 +163,7 @@ def _load(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     from deepgalaxy.loading import measure_loading  # imports TensorFlow, so only after it is set up
 
     piped, plain, warmup = measure_loading(spec, ranks.rank, journal.step, ranks.wait_for_all)
+    journal.phase("measure")
     return {
         "step_time_s": piped,
         "data_wait_s": piped,
@@ -181,9 +187,11 @@ def _compute(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     if work.input_shape != shape:
         raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
     journal.phase("trace")
-    measured = _measure(spec, work, journal, ranks.wait_for_all)
+    batches = iter(work.batches)
+    measured = _measure(spec, work, batches, ranks, journal)
     return {
         **measured,
+        **_afterwards(spec, work, batches, ranks, journal),
         "answers": work.answers() if ranks.rank == 0 else None,
         "parameters": work.parameters,
         "gradient_bytes": work.gradient_bytes,
@@ -197,15 +205,33 @@ def _compute(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     }
 
 
-def _measure(
-    spec: RunSpec, work: Workload, journal: Journal, wait_for_all: Callable[[], None]
-) -> dict[str, list[float]]:
+def _afterwards(
+    spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks, journal: Journal
+) -> dict[str, Any]:
+    """What explains the measured steps, once they are done: where their time goes, what the cores can do at best."""
+    from deepgalaxy.peak import gemm_flop_per_s
+    from deepgalaxy.training.split import measure_split
+    from deepgalaxy.training.timeline import read_timeline, seconds_by_kind
+
+    found: dict[str, Any] = {"flop_per_image": work.flop_per_image}
+    if spec.timeline and (events := read_timeline(journal.timeline)):
+        found["exchange_s"] = {kind: s / spec.steps for kind, s in seconds_by_kind(events).items()}
+    if spec.split_steps:
+        found["split"] = measure_split(work.kinds(), batches, spec.split_steps, ranks.wait_for_all)
+        journal.phase("split")
+    ranks.wait_for_all()
+    found["gemm_flop_per_s"] = gemm_flop_per_s(spec.precision, spec.device)
+    journal.phase("yardstick")
+    return found
+
+
+def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks, journal: Journal) -> dict[str, Any]:
     """Warm-up steps, then the measured ones, every one with its batch, and raw."""
     total = spec.warmup_steps + spec.steps
     step_times: list[float] = []
     waits: list[float] = []
     values: list[float] = []
-    batches: Iterator[Any] = iter(work.batches)
+    during = ExitStack()
     gc.collect()
     gc.disable()  # a collection in mid-step would be a straggler of our own making
     ended = time.perf_counter()
@@ -213,7 +239,9 @@ def _measure(
         if number == 1:
             journal.phase("first_step")
         if number == spec.warmup_steps:
-            wait_for_all()
+            ranks.wait_for_all()
+            if spec.timeline:
+                during.enter_context(ranks.timeline(journal.timeline))
             ended = time.perf_counter()
         began = ended  # no gap between steps: what this loop costs counts as well
         batch = next(batches)
@@ -223,7 +251,9 @@ def _measure(
         ended = time.perf_counter()
         step_times.append(ended - began)
         waits.append(waited - began)
+    during.close()
     gc.enable()
+    journal.phase("measure")
     work.check_values(values)
     w = spec.warmup_steps
     return {

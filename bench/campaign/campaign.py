@@ -22,7 +22,19 @@ from deepgalaxy.words import Mode
 GLOBAL_BATCH = "global_batch_size"
 
 FIELDS = (
-    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes", "mode", "backbone", "resolution"),
+    *(
+        "steps",
+        "warmup_steps",
+        "split_steps",
+        "timeline",
+        "optimizer",
+        "learning_rate",
+        "seed",
+        "classes",
+        "mode",
+        "backbone",
+        "resolution",
+    ),
     *("batch_size", GLOBAL_BATCH, "precision", "engine", "device", "cores_per_worker", "workers"),
 )
 """What a campaign can set or sweep, the last innermost."""
