@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from bench.analysis import bootstrap
+from bench.analysis import intervals
 from bench.analysis.scaling import steady_steps
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
@@ -90,7 +90,7 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
             continue
         point = Point(identity=_identity(record), values={name: [] for name in METRICS})
         point = found.setdefault(point.key, point)
-        speed = bootstrap.throughput(steady_steps(record), record.spec.global_batch_size)
+        speed = intervals.throughput(steady_steps(record), record.spec.global_batch_size)
         point.values["throughput_images_per_s"].append(speed)
         point.values["peak_rss_bytes"].append(float(max(rank.peak_rss_bytes for rank in record.ranks)))
     return list(found.values())
@@ -109,7 +109,7 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float 
 
 
 def interval(
-    mine: Sequence[float], theirs: Sequence[float], level: float = bootstrap.LEVEL
+    mine: Sequence[float], theirs: Sequence[float], level: float = intervals.LEVEL
 ) -> tuple[float, float, float]:
     """Ratio of geometric means, and Welch's interval of it; without bounds where a side has one launch."""
     a, b = np.log(mine), np.log(theirs)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.analysis import bootstrap
 from bench.analysis.answers import with_answers
+from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
@@ -48,6 +48,11 @@ def steady_steps(record: RunRecord) -> NDArray[np.float64]:
     return times[:, steady_from(times.max(axis=0)) :]
 
 
+def steady_launches(records: Sequence[RunRecord]) -> Launches:
+    """The steady steps of launches of one point."""
+    return Launches([steady_steps(record) for record in records], records[0].spec.global_batch_size)
+
+
 def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int = 0) -> pd.DataFrame:
     """One row per point, ordered by curve and worker count.
 
@@ -61,12 +66,8 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
     points: dict[tuple[object, ...], list[RunRecord]] = {}
     for record in records:
         points.setdefault(_point(record), []).append(record)
-    rows, draws = [], {}
-    for point, launches in points.items():
-        row, drawn = _row(launches, rng)
-        rows.append(row)
-        if drawn is not None:
-            draws[point] = drawn
+    draws = _draws(points, rng)
+    rows = [_row(launches, draws.get(point), rng) for point, launches in points.items()]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
@@ -79,7 +80,7 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
             speedup = table.at[i, "throughput_images_per_s"] * baseline_workers
             speedup /= table.at[list(points).index(base), "throughput_images_per_s"]
             ratios = baseline_workers * draws[point] / draws[base]
-            low, high = (speedup, speedup) if point == base else bootstrap.interval(ratios)
+            low, high = (speedup, speedup) if point == base else interval(ratios)
             workers = table.at[i, "workers"]
             table.loc[i, ["speedup", "speedup_low", "speedup_high"]] = speedup, low, high
             columns = ["efficiency", "efficiency_low", "efficiency_high"]
@@ -146,11 +147,27 @@ def curve(record: RunRecord) -> dict[str, object]:
     return dict(zip(CURVE, values, strict=True))
 
 
+def _draws(
+    points: dict[tuple[object, ...], list[RunRecord]], rng: np.random.Generator
+) -> dict[tuple[object, ...], NDArray[np.float64]]:
+    """Draws of the throughput of every point with launches that ended well; a curve's points share a spread."""
+    curves: dict[tuple[object, ...], dict[tuple[object, ...], Launches]] = {}
+    for point, launches in points.items():
+        if good := _good(launches):
+            *name, _, oversubscribed = point
+            curves.setdefault((*name, oversubscribed), {})[point] = steady_launches(good)
+    return {point: drawn for curve in curves.values() for point, drawn in throughput_draws(curve, rng).items()}
+
+
+def _good(launches: Sequence[RunRecord]) -> list[RunRecord]:
+    return [record for record in launches if record.outcome is Outcome.OK]
+
+
 def _row(
-    launches: Sequence[RunRecord], rng: np.random.Generator
-) -> tuple[dict[str, object], NDArray[np.float64] | None]:
-    """A point's row without its speedup, and the bootstrap draws of its throughput."""
-    good = [record for record in launches if record.outcome is Outcome.OK]
+    launches: Sequence[RunRecord], draws: NDArray[np.float64] | None, rng: np.random.Generator
+) -> dict[str, object]:
+    """A point's row without its speedup."""
+    good = _good(launches)
     last = (good or launches)[-1]
     row = curve(last) | {
         "workers": last.spec.workers,
@@ -160,13 +177,11 @@ def _row(
         "failed_launches": len(launches) - len(good),
         "reason": last.reason,
     }
-    if not good:
-        return row | dict.fromkeys(MEASURED_COLUMNS, np.nan), None
-    images = last.spec.global_batch_size
-    steps = [steady_steps(record) for record in good]
-    speed = bootstrap.mean_throughput(steps, images)
-    draws = bootstrap.throughput_draws(steps, images, rng)
-    low, high = bootstrap.interval(draws)
+    if draws is None:
+        return row | dict.fromkeys(MEASURED_COLUMNS, np.nan)
+    steps, images = steady_launches(good)
+    speed = mean_throughput(Launches(steps, images))
+    low, high = interval(draws)
     waits = sum(sum(rank.data_wait_s) for record in good for rank in record.ranks)
     times = sum(sum(rank.step_time_s) for record in good for rank in record.ranks)
     ratio = _against_plain_reads(good, rng)
@@ -183,4 +198,4 @@ def _row(
         "total_pss_bytes": max(sum(rank.pss_bytes for rank in record.ranks) for record in good),
         "steps": sum(s.shape[1] for s in steps),
     }
-    return row | figures, draws
+    return row | figures

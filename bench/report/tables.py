@@ -96,7 +96,7 @@ def notes(table: pd.DataFrame) -> str:
     """What the table's figures mean, and the reasons of points without figures."""
     lines = [
         f"Speedup and efficiency are relative to {table['baseline_workers'].iloc[0]} worker(s) of the same curve; "
-        "brackets are 95% bootstrap intervals, the baseline's included."
+        "brackets are 95% intervals, the baseline's included."
     ]
     if table["oversubscribed"].any():
         lines.append("* ranks shared cores (oversubscribed): never a baseline.")
