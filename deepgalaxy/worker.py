@@ -232,6 +232,7 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
     waits: list[float] = []
     values: list[float] = []
     during = ExitStack()
+    slowdown = float(os.environ.get(probe.SLOWDOWN, 0))
     gc.collect()
     gc.disable()  # a collection in mid-step would be a straggler of our own making
     ended = time.perf_counter()
@@ -247,6 +248,8 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
         batch = next(batches)
         waited = time.perf_counter()
         values.append(work.step(*batch))
+        if slowdown:
+            time.sleep(slowdown * (time.perf_counter() - began))
         journal.step(number + 1, total, time.perf_counter() - began)
         ended = time.perf_counter()
         step_times.append(ended - began)

@@ -21,9 +21,6 @@ from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Provenance
 
-EFFECT = 0.05
-"""Smallest relative change that matters, where nothing else is asked."""
-
 
 class Verdict(str, Enum):
     """What a comparison says of a point and a metric."""
@@ -96,7 +93,7 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
     return list(found.values())
 
 
-def compare(current: Sequence[Point], reference: Sequence[Point], effect: float = EFFECT) -> list[Comparison]:
+def compare(current: Sequence[Point], reference: Sequence[Point], effect: float) -> list[Comparison]:
     """Every point of the reference and every metric; points without a counterpart have no data."""
     here, there = ({point.key: point for point in side} for side in (current, reference))
     rows = []
@@ -123,14 +120,17 @@ def interval(
 
 
 def decide(ratio: float, low: float, high: float, direction: int, effect: float) -> Verdict:
-    """The verdict on a ratio with its interval; direction: +1 where more is better."""
+    """The verdict on a ratio with its interval; direction: +1 where more is better.
+
+    A loss that is certain, but not certain to matter, is inconclusive: it never passes.
+    """
     if direction < 0:
         ratio, low, high = 1 / ratio, 1 / high if high else float("inf"), 1 / low if low else float("inf")
     if high < 1 and ratio <= 1 - effect:
         return Verdict.REGRESSED
     if low > 1 and ratio >= 1 + effect:
         return Verdict.IMPROVED
-    return Verdict.PASS if low > 1 - effect else Verdict.INCONCLUSIVE
+    return Verdict.PASS if low > 1 - effect and high >= 1 else Verdict.INCONCLUSIVE
 
 
 def _compared(

@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
     check.add_argument("--junit", type=Path, metavar="XML", help="write the verdicts for a CI system as well")
     check.add_argument("--mixed", action="store_true", help="compare also where machine or software differ")
     for command in (compare, check):
-        command.add_argument("--effect", type=float, default=0.05, metavar="SHARE", help="change that matters (0.05)")
+        effect_option(command)
     baseline = commands.add_parser("baseline", help="make, renew or list baselines", epilog="dgbench baseline list")
     actions = baseline.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="make a baseline of a campaign's results; two launches a point or more")

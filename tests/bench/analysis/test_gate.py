@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.gate import Verdict, compare, decide, interval, points
+from bench.commands.common import EFFECT
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Outcome, Provenance
 
@@ -18,7 +19,7 @@ def launches(make_record):
 
 
 def verdicts(current, reference, metric="throughput_images_per_s"):
-    return [c.verdict for c in compare(current, reference) if c.metric == metric]
+    return [c.verdict for c in compare(current, reference, EFFECT) if c.metric == metric]
 
 
 def test_slower_by_much_is_regressed_and_faster_improved(launches):
