@@ -15,7 +15,7 @@ import msgspec
 from bench import REPOSITORY
 from bench.campaign.campaign import load_campaign
 from bench.campaign.site import load_site
-from bench.commands.common import campaign_options, results_of
+from bench.commands.common import campaign_options, effect_option, results_of
 from deepgalaxy.errors import InputError, near_names
 
 INCONCLUSIVE_EXIT_CODE = 3
