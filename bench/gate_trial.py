@@ -1,8 +1,9 @@
 """Can the gate be trusted on this machine? Real launches of equal and of slowed workers, and what it says of them.
 
-A trial is four groups of launches, one after the other as a baseline and later checks would be: the reference,
-the same code again, and workers slowed by known shares (`deepgalaxy.probe.SLOWDOWN`). The gate holds
-each of the latter against the trial's reference.
+A trial is four groups of launches: the reference, the same code again, and workers slowed by known shares
+(`deepgalaxy.probe.SLOWDOWN`). The gate holds each of the latter against the trial's reference. Groups get their first
+launches all round, then their second, as the points of a campaign with repeats do: a group then holds what the
+machine drifts by within the time, which launches one after the other would not show.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ def measure_trials(
     provide(DataRequest(), [spec])
     groups = {name: Results(folder / name.replace(" ", "-")) for name in _groups(slowdowns)}
     good = {name: _good(results) for name, results in groups.items()}
-    missing = sum(max(0, trials * launches - len(found)) for found in good.values())
-    progress = Progress(missing)
-    for trial in range(trials):
+    progress = Progress(trials * launches * len(groups))
+    for number in range(trials * launches):
         for name, slowdown in _groups(slowdowns).items():
+            if len(good[name]) > number:
+                continue
             slowed = msgspec.structs.replace(site, environment=site.environment | {SLOWDOWN: str(slowdown)})
-            while len(good[name]) < (trial + 1) * launches:
-                number, place = groups[name].new_launch(spec)
-                record = run_point(spec, slowed, number, place)
-                groups[name].write(record, place)
-                progress.note(f"trial {trial + 1}, {name}: {summary(record)}")
-                if record.outcome is not Outcome.OK:
-                    raise InputError(f"a launch of {name} ended as {record.outcome.value}: {record.reason}")
-                good[name].append(record)
+            launch, place = groups[name].new_launch(spec)
+            record = run_point(spec, slowed, launch, place)
+            groups[name].write(record, place)
+            progress.note(f"{number + 1}, {name}: {summary(record)}")
+            if record.outcome is not Outcome.OK:
+                raise InputError(f"a launch of {name} ended as {record.outcome.value}: {record.reason}")
+            good[name].append(record)
     return told(good, launches, effect)
 
 
@@ -80,8 +81,9 @@ def told(groups: dict[str, list[RunRecord]], launches: int, effect: float) -> pd
 def _rulings(
     records: list[RunRecord], reference: list[RunRecord], launches: int, effect: float
 ) -> Iterator[Comparison]:
-    for begin in range(0, min(len(records), len(reference)) // launches * launches, launches):
-        now, then = (points(side[begin : begin + launches]) for side in (records, reference))
+    trials = min(len(records), len(reference)) // launches
+    for trial in range(trials):  # launches of one trial lie `trials` apart
+        now, then = (points(side[trial : trials * launches : trials]) for side in (records, reference))
         yield next(row for row in compare(now, then, effect) if row.metric == "throughput_images_per_s")
 
 
