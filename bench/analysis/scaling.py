@@ -171,6 +171,7 @@ def _row(
     last = (good or launches)[-1]
     row = curve(last) | {
         "workers": last.spec.workers,
+        "key": last.spec.key,
         "outcome": last.outcome.value,
         "oversubscribed": last.oversubscribed or last.spec.oversubscribe,
         "launches": len(good),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bench.campaign.campaign import Campaign, expand, load_campaign, shipped
 from bench.campaign.plan import Planned
@@ -78,6 +81,12 @@ def add(commands: Any) -> None:
     retry.add_argument("--outcome", required=True, metavar="LIST", help=f"of {', '.join(o.value for o in Outcome)}")
     for command in (run, resume):
         command.set_defaults(outcome="")
+        command.add_argument(
+            "--until-interval",
+            type=float,
+            metavar="SHARE",
+            help="add launches until each throughput's 95%% interval is within this share, e.g. 0.05 (the campaign's)",
+        )
     for command, resumes in ((run, False), (resume, True), (retry, True)):
         campaign_options(command)
         site_options(command)
@@ -145,6 +154,7 @@ def within_budget(sweep: Sweep, planned: list[Planned]) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from bench.execute import Terms, measure  # pandas and matplotlib load with it
+    from bench.repeats import until_narrow
 
     here = allocation.find(os.environ, arguments.hostfile)
     sweep = Sweep.asked_for(arguments, here.narrowed(asked_site(arguments)))
@@ -154,7 +164,10 @@ def _run(arguments: argparse.Namespace) -> int:
         ended = _last_outcomes(sweep)
         wanted = _outcomes(arguments.outcome)
         planned = [p for p in planned if ended.get(p.spec.key) in wanted]
-    repeats = sweep.campaign.repeats
+    campaign = sweep.campaign
+    if getattr(arguments, "until_interval", None) is not None:
+        campaign = msgspec.structs.replace(campaign, until_interval=arguments.until_interval)
+    repeats = campaign.repeats
     left = {p.spec.key: p.launches if arguments.resume else repeats for p in planned}
     print(f"{sweep.campaign.name}: {sum(left.values())} launches on {described(sweep.site)}", file=sys.stderr)
     terms = Terms(allocation=here, force=arguments.force, enough=repeats if arguments.resume else None)
@@ -163,6 +176,9 @@ def _run(arguments: argparse.Namespace) -> int:
         for launch in range(repeats):  # all points once, then all again: a slow hour hits them alike
             specs = [p.spec for p in planned if left[p.spec.key] > launch]
             records += measure(specs, sweep.site, sweep.results, sweep.campaign.data, terms)
+        if campaign.until_interval:
+            more = dataclasses.replace(terms, enough=None)
+            records += until_narrow(campaign, sweep.site, sweep.results, [p.spec for p in planned], more)
     except KeyboardInterrupt:
         print_report(sweep.results, sweep.campaign, as_json=arguments.json)
         raise
