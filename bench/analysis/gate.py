@@ -71,6 +71,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     launches: tuple[int, int]
     verdict: Verdict
 
+    @property
+    def told(self) -> str:
+        """In a line."""
+        if self.verdict is Verdict.NO_DATA:
+            return f"{self.metric}: no data, {self.launches[0]} launches here and {self.launches[1]} there"
+        return f"{self.metric}: {self.verdict.value}, {self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}] of it"
+
 
 def points(records: Iterable[RunRecord]) -> list[Point]:
     """The measured points among records: launches that ended well, on cores of their own.
@@ -103,6 +110,12 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float)
             theirs = there[key].values[metric] if key in there else []
             rows.append(_compared((there.get(key) or here[key]).name, metric, direction, mine, theirs, effect))
     return rows
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """What to say of several at once: the first of regressed, no data, inconclusive that is among them, else pass."""
+    found = set(verdicts)
+    return next((v for v in (Verdict.REGRESSED, Verdict.NO_DATA, Verdict.INCONCLUSIVE) if v in found), Verdict.PASS)
 
 
 def interval(

@@ -98,7 +98,7 @@ def baseline_for(workers: Sequence[int], slots: int, asked: int | None = None) -
     InputError: the baseline asked for is below 1
     """
     if asked is not None and asked < 1:
-        raise InputError(f"--baseline {asked} is too small: 1 or more is allowed")
+        raise InputError(f"--baseline-workers {asked} is too small: 1 or more is allowed")
     return asked or (4 if slots >= 4 and min(workers) >= 4 else 1)
 
 
