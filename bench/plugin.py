@@ -22,6 +22,7 @@ from bench.commands.common import EFFECT
 from bench.launch import allocation
 from bench.launch.allocation import Allocation
 from bench.options import asked_site, integers, swept, up_to
+from bench.report.report import report
 from bench.store import baselines
 from bench.store.baselines import Baseline
 from bench.store.results import Results
@@ -197,7 +198,7 @@ class Benchmarks:
             return []
         try:
             remedy = "choose another --results"
-            text, files = execute.report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
+            text, files = report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
         except InputError as error:
             return ["", f"no table: {error}"]
         return ["", text, *(f"wrote {path}" for path in files)]

@@ -35,6 +35,7 @@ MEASURED_COLUMNS = [
     "plain_read_ratio",
     "plain_read_ratio_low",
     "plain_read_ratio_high",
+    *("images_per_core_hour", "fraction_of_peak"),
     "peak_rss_bytes",
     "total_peak_rss_bytes",
     "total_pss_bytes",
@@ -119,6 +120,12 @@ def _against_plain_reads(good: Sequence[RunRecord], rng: np.random.Generator) ->
     return time_ratio(pairs, LOADING_BLOCK, rng) if pairs else (np.nan, np.nan, np.nan)
 
 
+def _fraction_of_peak(images_per_s: float, record: RunRecord) -> float:
+    """Arithmetic done over what the same cores do on large matrix products; NaN where the latter was not measured."""
+    peak = sum(rank.gemm_flop_per_s for rank in record.ranks)
+    return images_per_s * record.ranks[0].flop_per_image / peak if peak else np.nan
+
+
 def _point(record: RunRecord) -> tuple[object, ...]:
     spec = record.spec
     return (*curve(record).values(), spec.workers, spec.oversubscribe or record.oversubscribed)
@@ -194,6 +201,8 @@ def _row(
         **dict(zip(("step_p50_s", "step_p95_s", "step_p99_s"), _quantiles(steps), strict=True)),
         "data_wait_share": waits / times,
         **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
+        "images_per_core_hour": 3600 * speed / (last.spec.workers * last.spec.cores_per_worker),
+        "fraction_of_peak": _fraction_of_peak(speed, last),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),
         "total_peak_rss_bytes": max(sum(rank.peak_rss_bytes for rank in record.ranks) for record in good),
         "total_pss_bytes": max(sum(rank.pss_bytes for rank in record.ranks) for record in good),

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from bench.launch import allocation
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.store.results import Results
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome
 
 
@@ -94,9 +96,10 @@ def add(commands: Any) -> None:
         command.set_defaults(run=_run, resume=resumes)
     run.add_argument("--resume", action="store_true", help="the same as `dgbench resume`")
     report = commands.add_parser(
-        "report", help="write table and figure again from stored records", epilog="example: dgbench report quick"
+        "report", help="tables, figures and the page again, from stored records", epilog="example: dgbench report quick"
     )
     campaign_options(report)
+    report.add_argument("--site", default="local", help="that the campaign's points are made for (local)")
     report.add_argument("--mixed", action="store_true", help="join records of different machines or software as well")
     report.set_defaults(run=_report)
 
@@ -180,16 +183,19 @@ def _run(arguments: argparse.Namespace) -> int:
             more = dataclasses.replace(terms, enough=None)
             records += until_narrow(campaign, sweep.site, sweep.results, [p.spec for p in planned], more)
     except KeyboardInterrupt:
-        print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+        print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
         raise
-    print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+    print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
     bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
     return SOME_FAILED_EXIT_CODE if bad else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
     campaign = load_campaign(arguments.campaign)
-    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed)
+    points = expand(campaign, load_site(arguments.site))
+    print_report(
+        results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed, planned=points
+    )
     return 0
 
 
@@ -205,11 +211,13 @@ def _outcomes(text: str) -> set[Outcome]:
     return {Outcome(name) for name in text.split(",")}
 
 
-def print_report(results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False) -> None:
-    """Write table and figure of all that is stored, and print the table."""
-    from bench.execute import report
+def print_report(
+    results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False, planned: Sequence[RunSpec] = ()
+) -> None:
+    """Write tables, figures and the page of all that is stored, and print the table."""
+    from bench.report.report import report
 
-    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed)
+    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed, planned=planned)
     if as_json:
         import pandas as pd
 
