@@ -18,6 +18,9 @@ from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import LOADING_BLOCK
 from deepgalaxy.words import Outcome
 
+Point = tuple[object, ...]
+"""A curve's values, worker count, and whether ranks shared cores."""
+
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
     "cores_per_worker",
@@ -64,28 +67,20 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
     never a baseline.
     """
     rng = np.random.default_rng(seed)
-    points: dict[tuple[object, ...], list[RunRecord]] = {}
+    points: dict[Point, list[RunRecord]] = {}
     for record in records:
         points.setdefault(_point(record), []).append(record)
-    draws = _draws(points, rng)
-    rows = [_row(launches, draws.get(point), rng) for point, launches in points.items()]
+    steady = {point: steady_launches(good) for point, launches in points.items() if (good := _good(launches))}
+    draws = _draws(steady, rng)
+    rows = [_row(launches, steady.get(point), draws.get(point), rng) for point, launches in points.items()]
+    for row, point in zip(rows, points, strict=True):
+        *curve_of, _, _ = point
+        base = (*curve_of, baseline_workers, False)
+        row["baseline_workers"] = baseline_workers
+        row |= _speedup(point, base, steady, draws)
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    table["baseline_workers"] = baseline_workers
-    for name in ("speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high"):
-        table[name] = np.nan
-    for i, point in enumerate(points):
-        base = next((p for p in points if p[:-2] == point[:-2] and p[-2:] == (baseline_workers, False)), None)
-        if point in draws and base in draws:
-            speedup = table.at[i, "throughput_images_per_s"] * baseline_workers
-            speedup /= table.at[list(points).index(base), "throughput_images_per_s"]
-            ratios = baseline_workers * draws[point] / draws[base]
-            low, high = (speedup, speedup) if point == base else interval(ratios)
-            workers = table.at[i, "workers"]
-            table.loc[i, ["speedup", "speedup_low", "speedup_high"]] = speedup, low, high
-            columns = ["efficiency", "efficiency_low", "efficiency_high"]
-            table.loc[i, columns] = speedup / workers, low / workers, high / workers
     # Training before inference, then by the curve's names, worker counts innermost.
     table = table.sort_values([*CURVE, "workers"], ascending=[False] + [True] * len(CURVE), ignore_index=True)
     return with_answers(table, itertools.chain(*points.values()))
@@ -126,7 +121,7 @@ def _fraction_of_peak(images_per_s: float, record: RunRecord) -> float:
     return images_per_s * record.ranks[0].flop_per_image / peak if peak else np.nan
 
 
-def _point(record: RunRecord) -> tuple[object, ...]:
+def _point(record: RunRecord) -> Point:
     spec = record.spec
     return (*curve(record).values(), spec.workers, spec.oversubscribe or record.oversubscribed)
 
@@ -154,16 +149,27 @@ def curve(record: RunRecord) -> dict[str, object]:
     return dict(zip(CURVE, values, strict=True))
 
 
-def _draws(
-    points: dict[tuple[object, ...], list[RunRecord]], rng: np.random.Generator
-) -> dict[tuple[object, ...], NDArray[np.float64]]:
-    """Draws of the throughput of every point with launches that ended well; a curve's points share a spread."""
-    curves: dict[tuple[object, ...], dict[tuple[object, ...], Launches]] = {}
-    for point, launches in points.items():
-        if good := _good(launches):
-            *name, _, oversubscribed = point
-            curves.setdefault((*name, oversubscribed), {})[point] = steady_launches(good)
+def _draws(steady: dict[Point, Launches], rng: np.random.Generator) -> dict[Point, NDArray[np.float64]]:
+    """Draws of the throughput of every point; a curve's points share a spread."""
+    curves: dict[Point, dict[Point, Launches]] = {}
+    for point, launches in steady.items():
+        *name, _, oversubscribed = point
+        curves.setdefault((*name, oversubscribed), {})[point] = launches
     return {point: drawn for curve in curves.values() for point, drawn in throughput_draws(curve, rng).items()}
+
+
+def _speedup(
+    point: Point, base: Point, steady: dict[Point, Launches], draws: dict[Point, NDArray[np.float64]]
+) -> dict[str, float]:
+    """Speedup and efficiency of a point relative to another, with their intervals; NaN where either is missing."""
+    names = [f"{what}{side}" for what in ("speedup", "efficiency") for side in ("", "_low", "_high")]
+    if point not in steady or base not in steady:
+        return dict.fromkeys(names, np.nan)
+    workers, baseline_workers = float(str(point[-2])), float(str(base[-2]))
+    speedup = baseline_workers * mean_throughput(steady[point]) / mean_throughput(steady[base])
+    low, high = (speedup, speedup) if point == base else interval(baseline_workers * draws[point] / draws[base])
+    values = [speedup, low, high, speedup / workers, low / workers, high / workers]
+    return dict(zip(names, values, strict=True))
 
 
 def _good(launches: Sequence[RunRecord]) -> list[RunRecord]:
@@ -171,7 +177,10 @@ def _good(launches: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _row(
-    launches: Sequence[RunRecord], draws: NDArray[np.float64] | None, rng: np.random.Generator
+    launches: Sequence[RunRecord],
+    steady: Launches | None,
+    draws: NDArray[np.float64] | None,
+    rng: np.random.Generator,
 ) -> dict[str, object]:
     """A point's row without its speedup."""
     good = _good(launches)
@@ -185,10 +194,10 @@ def _row(
         "failed_launches": len(launches) - len(good),
         "reason": last.reason,
     }
-    if draws is None:
+    if draws is None or steady is None:
         return row | dict.fromkeys(MEASURED_COLUMNS, np.nan)
-    steps, images = steady_launches(good)
-    speed = mean_throughput(Launches(steps, images))
+    steps, images = steady
+    speed = mean_throughput(steady)
     low, high = interval(draws)
     waits = sum(sum(rank.data_wait_s) for record in good for rank in record.ranks)
     times = sum(sum(rank.step_time_s) for record in good for rank in record.ranks)

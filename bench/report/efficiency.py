@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -28,12 +29,12 @@ def efficiency_figure(points: pd.DataFrame, stem: Path, baseline: int) -> Drawn 
         for provenance, line in group.sort_values("workers").groupby("provenance", sort=False):
             look: dict[str, Any] = {"marker": style.MARKERS[number], "color": style.COLOURS[number]}
             look |= style.provenance_style(str(provenance))
-            low, high = (line[f"efficiency_{side}"].astype(float) for side in ("low", "high"))
-            spans = [line["efficiency"] - low, high - line["efficiency"]]
+            value, low, high = (line[f"efficiency{side}"].to_numpy(float) for side in ("", "_low", "_high"))
+            spans = np.array([value - low, high - value])
             shift = 1 + 0.012 * (number - len(found) / 2)  # intervals beside one another, not over
             axis.errorbar(
-                line["workers"] * shift,
-                line["efficiency"],
+                line["workers"].to_numpy(float) * shift,
+                value,
                 yerr=spans,
                 capsize=3,
                 label=f"{label}: {provenance}",

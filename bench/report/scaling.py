@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ PANEL += ["cores_per_worker", "site"]
 SAME_WORK = ["mode", "backbone", "resolution", "batch_size", "precision"]
 """What numbers of elsewhere must share with a panel to stand in it."""
 
-MOST_PANELS = 12
+MOST_PANELS = 8
+
+WIDTH_OF_TITLE = 66
+"""Letters that fit above one panel."""
 
 Panel = tuple[dict[str, Any], pd.DataFrame]
 
@@ -65,7 +69,8 @@ def scaling_figure(points: pd.DataFrame, stem: Path, title: str) -> Drawn | None
     for axis in axes[len(shown) :]:
         axis.set_axis_off()
     more = f"\n{len(found) - len(shown)} more curves are in the table" if len(found) > len(shown) else ""
-    figure.suptitle(title + more, fontsize=11)
+    wrapped = [textwrap.fill(line, WIDTH_OF_TITLE * columns) for line in (title + more).split("\n")]
+    figure.suptitle("\n".join(wrapped), fontsize=11)
     figure.legend(list(legend.values()), list(legend), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     numbers = pd.concat([group for _, group in shown])
     alt = "; ".join(f"{style.work(named)}: {_in_words(group)}" for named, group in shown)

@@ -50,6 +50,8 @@ class Drawn:
 
 def save(figure: Figure, table: pd.DataFrame, stem: Path, title: str, alt: str) -> Drawn:
     """The figure as `stem`.png, .pdf and .svg with the numbers that it shows as `stem`.csv."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not again for every form
     contents = {"csv": table.to_csv(index=False).encode()}
     for form in ("png", "pdf", "svg"):
         buffer = io.BytesIO()
