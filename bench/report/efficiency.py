@@ -41,7 +41,7 @@ def efficiency_figure(points: pd.DataFrame, stem: Path, baseline: int) -> Drawn 
                 **look,
             )
     axis.axhline(1, color="0.45", ls=(0, (1, 2)), lw=1.4)
-    style.worker_axis(axis, sorted(int(n) for _, group in found for n in group["workers"].unique()))
+    style.worker_axis(axis, sorted({int(n) for _, group in found for n in group["workers"]}))
     axis.set_ylim(0, max(1.15, *(1.08 * group["efficiency"].max() for _, group in found)))
     axis.set_ylabel(f"efficiency E (E = 1 at {baseline} worker{'s' if baseline > 1 else ''})")
     axis.legend(frameon=False, fontsize=8.5)

@@ -71,7 +71,9 @@ def scaling_figure(points: pd.DataFrame, stem: Path, title: str) -> Drawn | None
     more = f"\n{len(found) - len(shown)} more curves are in the table" if len(found) > len(shown) else ""
     wrapped = [textwrap.fill(line, WIDTH_OF_TITLE * columns) for line in (title + more).split("\n")]
     figure.suptitle("\n".join(wrapped), fontsize=11)
-    figure.legend(list(legend.values()), list(legend), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(
+        list(legend.values()), list(legend), loc="outside lower center", ncols=2 * columns, frameon=False, fontsize=9
+    )
     numbers = pd.concat([group for _, group in shown])
     alt = "; ".join(f"{style.work(named)}: {_in_words(group)}" for named, group in shown)
     return style.save(figure, numbers, stem, "Scaling", alt)
@@ -121,13 +123,12 @@ def _lines(axis: Axes, right: Axes, line: pd.DataFrame, provenance: str, *, shar
             fast["workers"], fast["speedup"], **_styled({"marker": "o", "lw": 2.2, "color": SPEEDUP}, look)
         )
         for row in fast.to_dict("records"):
-            below = provenance != Provenance.PUBLISHED.value
             axis.annotate(
                 f"{row['efficiency']:.2f}",
                 (row["workers"], row["speedup"]),
-                (6, -13) if below else (-6, 7),
+                (-5, 7),
                 textcoords="offset points",
-                ha="left" if below else "right",
+                ha="right",
                 color="0.35",
                 fontsize=8.5,
             )
@@ -147,22 +148,28 @@ def _styled(base: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
 
 def _finish(axis: Axes, right: Axes, named: dict[str, Any], group: pd.DataFrame, counts: list[int]) -> None:
     style.worker_axis(axis, counts)
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    plain = FuncFormatter(lambda value, _: f"{value:.3g}")
     for each in (axis, right):
         each.set_yscale("log", base=2)
+    low, high = axis.get_ylim()
+    if low > 0:
+        axis.set_ylim(low / 1.6, high * 1.3)
+    speeds = group[group["throughput_images_per_s"].notna()]
+    known = speeds[speeds["speedup"].notna()]
+    if len(known):  # one scale on both sides, throughput half an octave lower: the curves run side by side
+        first = known.iloc[0]
+        share = 2**0.5 * first["throughput_images_per_s"] / first["speedup"]
+        right.set_ylim(*(share * limit for limit in axis.get_ylim()))
+    if 0 < len(speeds) <= 4:  # powers of two would leave one tick or none
+        right.set_yticks(speeds["throughput_images_per_s"])
+    if speeds.empty:
+        right.set_yticks([])
+    for each in (axis, right):
         each.yaxis.set_major_formatter(plain)
         each.yaxis.set_minor_locator(NullLocator())
-        low, high = each.get_ylim()
-        if low > 0:
-            each.set_ylim(low / 1.3, high * 1.3)
-    speeds = group.loc[group["throughput_images_per_s"].notna(), "throughput_images_per_s"]
-    if 0 < len(speeds) <= 4:  # powers of two would leave one tick or none
-        right.set_yticks(speeds, [f"{v:.3g}" for v in speeds])
-    if not len(speeds):
-        right.set_yticks([])
     baseline = int(group["baseline_workers"].iloc[0])
     axis.set_ylabel(f"speedup S (S = {baseline} at {baseline} worker{'s' if baseline > 1 else ''})")
     right.set_ylabel("throughput [images/s]", color=THROUGHPUT)
     right.tick_params(axis="y", colors=THROUGHPUT)
-    how = f", {style.way(named)}" if "engine" in named and named.get("engine") == named.get("engine") else ""
+    how = f", {style.way(named)}" if isinstance(named.get("engine"), str) else ""  # published ones tell none
     axis.set_title(f"{style.work(named)}{how}\n{named['site']}", fontsize=9.5)
