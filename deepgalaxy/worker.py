@@ -29,7 +29,7 @@ from deepgalaxy.files import replacing
 from deepgalaxy.lifetime import die_with_parent
 from deepgalaxy.record import RankRecord
 from deepgalaxy.spec import RunSpec, read_json, to_json
-from deepgalaxy.words import Mode, Outcome, Runtime
+from deepgalaxy.words import Compute, Mode, Outcome, Runtime
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -118,7 +118,7 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
             f"rank {announced_rank} of {spec.workers} was asked for, {ranks.rank} of {ranks.size} started"
         )
     journal.phase("connect")
-    measured = (_load if spec.mode is Mode.LOAD else _compute)(spec, ranks, journal)
+    measured = _work(spec)(spec, ranks, journal)
     journal.phase("measure")
     switches = psutil.Process().num_ctx_switches()
     ranks.wait_for_all()
@@ -151,6 +151,20 @@ def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
     from deepgalaxy.training.distributed import connect
 
     return connect(yielding=spec.runtime is Runtime.TUNED)
+
+
+def _work(spec: RunSpec) -> Callable[[RunSpec, Ranks, Journal], dict[str, Any]]:
+    """What measures a point, and returns the fields of its record."""
+    if spec.compute is Compute.EMULATED:
+        return _emulate
+    return _load if spec.mode is Mode.LOAD else _compute
+
+
+def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """Wait in place of computing, and exchange gradients all the same."""
+    from deepgalaxy.emulation import emulate  # imports TensorFlow, so only after it is set up
+
+    return emulate(spec, ranks, journal.phase, journal.step)
 
 
 def _load(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from deepgalaxy.words import Outcome
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
     "cores_per_worker",
-    *("site", "launcher", "provenance", "data", "model"),
+    *("site", "launcher", "provenance", "data", "model", "profile"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
 
@@ -142,6 +142,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.provenance.value,
         spec.data,
         spec.model,
+        spec.profile,
     )
     return dict(zip(CURVE, values, strict=True))
 
