@@ -8,6 +8,8 @@ same kind of graph, on buffers of the same sizes. There are no images, no networ
 from __future__ import annotations
 
 import gc
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +24,13 @@ from numpy.typing import NDArray
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.profile import ComputeProfile, read_profile
 from deepgalaxy.record import StepSplit
-from deepgalaxy.spec import RunSpec
+from deepgalaxy.spec import SLOW_HOSTS, RunSpec
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
+
+THREADS = 2
+"""Of TensorFlow that run operations: one waits, the other hands over what has become ready."""
 
 RELEASES = 64
 """Most moments of a step at which gradients become ready: each costs a call into Python."""
@@ -131,10 +136,9 @@ def emulate(
     found, asked = ((p.backbone, p.resolution, p.batch_size) for p in (profile, spec))
     if found != asked:
         raise InputError(f"profile {spec.profile} is of {found}, not of the {asked} that was asked for")
-    # One thread waits, and another hands over what has become ready.
-    tf.config.threading.set_inter_op_parallelism_threads(2)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     waits, step = emulated_step(profile, ranks)
+    slower = slowdown(os.environ.get(SLOW_HOSTS, ""), platform.node())
     phase("build")
     jitter = np.random.default_rng((spec.seed, ranks.rank)).choice(profile.step_jitter, spec.warmup_steps + spec.steps)
     total, times, ready = len(jitter), [], []
@@ -146,7 +150,7 @@ def emulate(
         if number == spec.warmup_steps:
             ranks.wait_for_all()
         began = time.perf_counter()
-        waits.begin(began, float(scale))
+        waits.begin(began, slower * float(scale))
         averages: list[tf.Tensor] = []  # the last step's go before the next one's come
         averages = step()
         waits.end()
@@ -167,8 +171,19 @@ def emulate(
         "loss": [],
         "parameters": sum(sizes),
         "gradient_bytes": 4 * sum(sizes),
-        "checks": {"ranks": str(ranks.size), "transport": ranks.transport, "gradients": str(len(sizes))},
+        "checks": {
+            "ranks": str(ranks.size),
+            "transport": ranks.transport,
+            "gradients": str(len(sizes)),
+            "slowdown": f"{slower:g}",
+        },
     }
+
+
+def slowdown(slow_hosts: str, host: str) -> float:
+    """How many times longer than its profile a host's steps are, from the text of `SLOW_HOSTS`."""
+    named = dict(text.partition("=")[::2] for text in slow_hosts.split(",") if text)
+    return float(named.get(host, 1.0))
 
 
 def _require_averages(averages: list[tf.Tensor], ranks: Ranks) -> None:

@@ -162,8 +162,11 @@ def _work(spec: RunSpec) -> Callable[[RunSpec, Ranks, Journal], dict[str, Any]]:
 
 def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     """Wait in place of computing, and exchange gradients all the same."""
-    from deepgalaxy.emulation import emulate  # imports TensorFlow, so only after it is set up
+    import tensorflow as tf
 
+    from deepgalaxy.emulation import THREADS, emulate  # imports TensorFlow, so only after it is set up
+
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     return emulate(spec, ranks, journal.phase, journal.step)
 
 

@@ -26,8 +26,8 @@ def terms_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     rows = []
     for record in records:
         if record.spec.compute is Compute.EMULATED and record.outcome is Outcome.OK:
-            point = curve(record) | {"workers": record.spec.workers, "oversubscribed": record.oversubscribed}
-            rows.append(point | dict(zip(COLUMNS, _terms(record), strict=True)))
+            which = {"workers": record.spec.workers, "oversubscribed": record.oversubscribed}
+            rows.append(curve(record) | which | dict(zip(COLUMNS, _terms(record), strict=True)))
     if not rows:
         return pd.DataFrame()
     point = [*CURVE, "workers", "oversubscribed"]

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from bench import REPOSITORY
-from bench.lab import namespaces
+from bench.lab import delaying, namespaces
 from bench.lab.links import UNSHAPED, Link
-from bench.lab.namespaces import PATH, entered, identity, ip, kill_all
+from bench.lab.namespaces import entered, identity, ip, kill_all
+from bench.lab.scripts import address, write_scripts
 from bench.store.results import write_atomically
 from deepgalaxy.errors import InputError
 
 FOLDER = REPOSITORY / "results" / "lab"
-DELAY = Path(__file__).with_name("delay.py")
 SWITCH, LOGIN = "sw", "h0"
 MOST_HOSTS = 64
-QUEUE_NUMBER = 0
-IPTABLES = "iptables-legacy"
 CONGESTION_CONTROL = "cubic"
 """Set by route: inside a namespace the general setting refuses it, and bbr, some kernels' default, is slow here."""
 
@@ -34,8 +28,9 @@ CONGESTION_CONTROL = "cubic"
 class State(msgspec.Struct, kw_only=True):
     """What there is of a lab, on disk before it is made.
 
-    inodes: of each namespace by name, 0 while it is being made; own_links: of hosts whose link is not like the others'
-    delay: pid and start (seconds since the epoch) of the process that delays packets
+    prefix: of the namespaces' names, made up for this lab alone
+    inodes: of each namespace by name, 0 while it is being made
+    own_links: of hosts whose link is not like the others'
     """
 
     prefix: str
@@ -43,7 +38,6 @@ class State(msgspec.Struct, kw_only=True):
     inodes: dict[str, int] = {}
     link: Link = Link()
     own_links: dict[str, Link] = {}
-    delay: tuple[int, float] | None = None
 
 
 class Lab:
@@ -85,7 +79,7 @@ class Lab:
         self._write(state)
         try:
             self._make(state)
-            self._write_scripts(state)
+            write_scripts(self.folder, state.prefix, [LOGIN, *self.hosts])
             self.shape(link, own_links)
         except BaseException:
             self.down()
@@ -96,7 +90,7 @@ class Lab:
         state = self.state
         if state is None:
             return
-        self._end_delay(state)
+        delaying.end(state.prefix)
         ours = {name: inode for name, inode in state.inodes.items() if identity(name) in (inode, None) or not inode}
         living = {inode for name in ours if (inode := identity(name)) is not None}
         kill_all(living)
@@ -112,9 +106,10 @@ class Lab:
         self._write(state)
         for host in self.hosts:
             self.shape_one(host, state.own_links.get(host, link))
-        self._end_delay(state)
-        delays = {h: state.own_links.get(h, link).delay_s for h in self.hosts}
-        self._start_delay(state, {h: seconds for h, seconds in delays.items() if seconds})
+        delaying.end(state.prefix)
+        delays = {self.namespace(h): state.own_links.get(h, link).delay_s for h in self.hosts}
+        if any(delays.values()):
+            delaying.start({name: seconds for name, seconds in delays.items() if seconds}, self.folder)
 
     def shape_one(self, host: str, link: Link) -> None:
         """Rate of one host's link, both ways, from now on."""
@@ -142,7 +137,7 @@ class Lab:
         """Whether packets are delayed now, as far as they should be."""
         state = self._required()
         wanted = any(each.delay_s for each in (state.link, *state.own_links.values()))
-        return not wanted or _living(state.delay) is not None
+        return not wanted or bool(delaying.running(state.prefix))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -208,73 +203,7 @@ class Lab:
             with suppress(OSError):  # a kernel without it needs it not
                 (settings / "ipv6/conf/all/disable_ipv6").write_text("1")
 
-    def _start_delay(self, state: State, delays_s: dict[str, float]) -> None:
-        if not delays_s:
-            return
-        if not shutil.which(IPTABLES, path=PATH):
-            raise InputError(
-                f"not installed: {IPTABLES}, which delays need (Debian: iptables; tools/lab.sh installs it)"
-            )
-        rule = f"PREROUTING -i eth0 -j NFQUEUE --queue-num {QUEUE_NUMBER} --queue-bypass".split()
-        for host in delays_s:
-            with entered(self.namespace(host)):
-                for change in (["-F", "PREROUTING"], ["-A", *rule]):
-                    subprocess.run([IPTABLES, "-w", "-t", "raw", *change], check=True, env={"PATH": PATH})
-        told = [f"{self.namespace(host)}={seconds}" for host, seconds in delays_s.items()]
-        with (self.folder / "delay.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-I", str(DELAY), str(QUEUE_NUMBER), *told],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-        state.delay = process.pid, psutil.Process(process.pid).create_time()
-        self._write(state)
-        assert process.stdout is not None
-        if process.stdout.readline() != b"ready\n":
-            said = (self.folder / "delay.log").read_text().strip().splitlines()
-            raise InputError(f"links can't be delayed here: {said[-1] if said else 'the process has ended'}")
-
-    def _end_delay(self, state: State) -> None:
-        process = _living(state.delay)
-        if process is not None:
-            process.kill()
-            with suppress(psutil.NoSuchProcess):
-                process.wait(5)
-        state.delay = None
-        self._write(state)
-
-    def _write_scripts(self, state: State) -> None:
-        """What enters a host, and the stand-in for ssh that launchers use."""
-        from bench.lab.scripts import ENTER, SSH
-
-        hosts = [LOGIN, *self.hosts]
-        names = ["127.0.0.1 localhost", *(f"{address(host)} {host}" for host in hosts)]
-        write_atomically(self.folder / "hosts", ("\n".join(names) + "\n").encode())
-        write_atomically(self.folder / "hostfile", ("\n".join(self.hosts) + "\n").encode())
-        for path, text in ((self.folder / "enter", ENTER), (self.folder / "bin" / "ssh", SSH)):
-            filled = text.replace("@FOLDER@", str(self.folder)).replace("@PREFIX@", state.prefix)
-            write_atomically(path, filled.encode())
-            path.chmod(0o755)
-
-
-def address(host: str) -> str:
-    """Of a host, on the lab's own network."""
-    return f"10.77.0.{100 + int(host[1:])}"
-
 
 def port(host: str) -> str:
     """The switch's end of a host's link."""
     return f"p{host[1:]}"
-
-
-def _living(delay: tuple[int, float] | None) -> psutil.Process | None:
-    """The delaying process, if it is still that one."""
-    if delay is None:
-        return None
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(delay[0])
-        if process.create_time() == delay[1] and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None

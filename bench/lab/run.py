@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from bench.lab.links import Link
 from bench.lab.network import LOGIN, Lab
-from bench.lab.site import site_name, write_site
+from bench.lab.site import Way, write_site
+from bench.lab.slurm.on_lab import LabCluster
 
 RANK_BYTES = 600 * 2**20
 """Memory of a rank that emulates EfficientNetB4, with its share of the pages that all ranks use; measured."""
@@ -28,13 +28,13 @@ DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A lab and what runs on it: links of one kind after the other, some hosts with links of their own."""
+    """A lab and what runs on it: links of one kind after the other, some hosts slower or with links of their own."""
 
     hosts: int
     links: Sequence[Link]
     own_links: dict[str, Link]
-    launcher: str = "mpirun"
-    ring: bool = True
+    slow_hosts: dict[str, float]
+    way: Way = Way()
 
 
 def links_of(rates: str, delays: str) -> list[Link]:
@@ -50,7 +50,7 @@ def links_of(rates: str, delays: str) -> list[Link]:
 def fitting_hosts() -> int:
     """Hosts for whose ranks the machine has memory now."""
     free = psutil.virtual_memory().available - SPARE_BYTES
-    return max(1, min(MOST_FITTING_HOSTS, free // RANK_BYTES))
+    return int(max(1, min(MOST_FITTING_HOSTS, free // RANK_BYTES)))
 
 
 @contextmanager
@@ -77,23 +77,29 @@ def run_on(lab: Lab, host: str, command: Sequence[str], *, quiet: bool = False) 
             raise
 
 
+@contextmanager
+def allocated(lab: Lab, way: Way, command: list[str]) -> Iterator[list[str]]:
+    """The command as it is run on the lab's hosts: given their names, or by a Slurm that is there meanwhile."""
+    if way.launcher != "srun":
+        yield [*command, "--hostfile", str(lab.folder / "hostfile")]
+        return
+    slurm = LabCluster(lab)
+    with slurm:
+        yield slurm.on_nodes(command)
+
+
 def run_campaign(lab: Lab, wanted: Wanted, campaign: str, options: Sequence[str], *, keep: bool = False) -> int:
     """`dgbench run CAMPAIGN` on the login host, for each link; returns the worst exit code."""
     worst = 0
     with raised(lab, wanted.hosts, wanted.links[0], wanted.own_links, keep=keep):
         for link in wanted.links:
             lab.shape(link, wanted.own_links)
-            site = write_site(lab, site_name(link, wanted.own_links), wanted.launcher, ring=wanted.ring)
-            command = [sys.executable, "-m", "bench.cli", "run", campaign, "--site", str(site)]
-            command += ["--hostfile", str(lab.folder / "hostfile"), *options]
+            site = write_site(lab, wanted.way, wanted.slow_hosts)
+            command = [sys.executable, "-m", "bench.cli", "run", campaign, "--site", str(site), *options]
             print(f"{site.stem}: {wanted.hosts} hosts", file=sys.stderr, flush=True)
-            worst = max(worst, run_on(lab, LOGIN, command, quiet=True))
+            with allocated(lab, wanted.way, command) as whole:
+                worst = max(worst, run_on(lab, LOGIN, whole, quiet=True))
             if not lab.delayed:
                 print(f"{site.stem}: the process that delays packets has ended", file=sys.stderr)
                 worst = max(worst, 1)
     return worst
-
-
-def absolute(campaign: str) -> str:
-    """A campaign's file as seen from any folder; a name stays one."""
-    return str(Path(campaign).resolve()) if campaign.endswith(".toml") else campaign

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.lab.links import Link
@@ -14,15 +16,22 @@ from bench.store.results import write_atomically
 from deepgalaxy.errors import InputError
 from deepgalaxy.placement import physical_cores
 
+SLOW_HOSTS = "DEEPGALAXY_SLOW_HOSTS"  # as deepgalaxy.emulation has it
+
 YIELD = Path(__file__).with_name("yield.c")
 MEMORY_PER_HOST = 2**30
 
-RING = {
-    "OMPI_MCA_coll": "^han",
-    "OMPI_MCA_coll_tuned_use_dynamic_rules": "1",
-    "OMPI_MCA_coll_tuned_allreduce_algorithm": "4",
-}
-"""What makes Open MPI sum by the ring algorithm; left alone, it chooses by size and number of ranks."""
+RULES = """\
+1
+2
+1
+1
+2
+0 3 0 0
+65536 4 0 0
+"""
+"""Which algorithms Open MPI sums by: one rule, for collective 2 (allreduce), for 1 rank or more, for 2 sizes: from 0
+bytes on recursive doubling (3), from 64 KiB on the ring (4)."""
 
 TEMPLATE = """\
 # Made by `dgbench lab`: hosts that are network namespaces of one machine. They share its cores: emulated compute only.
@@ -42,19 +51,41 @@ minutes_per_point = 1.0
 """
 
 
-def write_site(lab: Lab, name: str, launcher: str = "mpirun", *, ring: bool = True) -> Path:
-    """The site file of the lab as it is now; returns its path."""
+@dataclass(frozen=True)
+class Way:
+    """What starts ranks, and what sums for them.
+
+    launcher: mpirun, srun, or horovodrun for Gloo
+    ring: large sums by Open MPI's ring algorithm; left alone, it chooses by size and number of ranks
+    """
+
+    launcher: str = "mpirun"
+    ring: bool = True
+
+
+def write_site(lab: Lab, way: Way, slow_hosts: Mapping[str, float] | None = None) -> Path:
+    """The site file of the lab as it is now, named by its links; returns its path.
+
+    slow_hosts: whose emulated compute takes so many times as long
+    """
     state = lab.state
     if state is None:
         raise InputError(f"no lab is up in {lab.folder}; `dgbench lab up` makes one")
-    variables = environment(lab) | (RING if ring else {})
+    slow = [f"{host}={times:g}" for host, times in sorted((slow_hosts or {}).items())]
+    variables = (
+        environment(lab) | (_ring(lab.folder) if way.ring else {}) | ({SLOW_HOSTS: ",".join(slow)} if slow else {})
+    )
+    network = "; ".join(
+        [described(state.link, state.own_links), *(f"{s.replace('=', ' ')} times slower" for s in slow)]
+    )
+    name = "-".join([site_name(state.link, state.own_links, way), *(s.replace("=", "-") + "x-slower" for s in slow)])
     text = TEMPLATE.format(
         name=name,
         hosts=state.hosts,
-        launcher=launcher,
+        launcher=way.launcher,
         cores=len(physical_cores(os.sched_getaffinity(0))),
         memory=MEMORY_PER_HOST,
-        network=described(state.link, state.own_links),
+        network=network,
         environment="\n".join(f'{key} = "{value}"' for key, value in sorted(variables.items())),
     )
     path = lab.folder / "sites" / f"{name}.toml"
@@ -77,6 +108,17 @@ def environment(lab: Lab) -> dict[str, str]:
     return found | ({"LD_PRELOAD": str(library)} if library else {})
 
 
+def _ring(folder: Path) -> dict[str, str]:
+    """Variables that have Open MPI sum by the ring algorithm."""
+    rules = folder / "allreduce.rules"
+    write_atomically(rules, RULES.encode())
+    return {
+        "OMPI_MCA_coll": "^han",
+        "OMPI_MCA_coll_tuned_use_dynamic_rules": "1",
+        "OMPI_MCA_coll_tuned_dynamic_rules_filename": str(rules),
+    }
+
+
 def yielding(folder: Path) -> Path | None:
     """The library that lets waiting ranks sleep, compiled where it is missing; None without a compiler."""
     library = folder / "yield.so"
@@ -94,6 +136,7 @@ def described(link: Link, own_links: dict[str, Link]) -> str:
     return "; ".join(told)
 
 
-def site_name(link: Link, own_links: dict[str, Link]) -> str:
-    """A name that tells all links, so that records of different ones never lie on one curve."""
-    return "-".join(["lab", link.name, *(f"{host}-{own.name}" for host, own in sorted(own_links.items()))])
+def site_name(link: Link, own_links: dict[str, Link], way: Way) -> str:
+    """A name that tells all links and the algorithm, so that records of different ones never lie on one curve."""
+    parts = ["lab", link.name, *(f"{host}-{own.name}" for host, own in sorted(own_links.items()))]
+    return "-".join(parts + (["default"] if way.launcher != "horovodrun" and not way.ring else []))
