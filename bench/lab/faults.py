@@ -57,12 +57,14 @@ def damage_packets(lab: Lab, host: str, one_in: int) -> None:
         with entered(lab.namespace(each)):
             _checksum_in_software("eth0")
     change = f"numgen random mod {one_in} == 0 @th,{DAMAGED_BIT_OFFSET},8 set 0xff"
-    rules = [f'{way} "{port(host)}" ip protocol tcp ip length > 200 {change}' for way in ("iifname", "oifname")]
-    table = "table bridge damage {{ chain forward {{ type filter hook forward priority 0; {} ; }} }}"
+    rules = "\n".join(
+        f'{way} "{port(host)}" ip protocol tcp ip length > 200 {change}' for way in ("iifname", "oifname")
+    )
+    text = f"table bridge damage {{\nchain forward {{\ntype filter hook forward priority 0;\n{rules}\n}}\n}}\n"
     with entered(lab.namespace(SWITCH)):
         done = subprocess.run(
             ["nft", "-f", "-"],
-            input=table.format(" ; ".join(rules)),
+            input=text,
             capture_output=True,
             text=True,
             env={"PATH": PATH},
