@@ -136,7 +136,7 @@ def described(link: Link, own_links: dict[str, Link]) -> str:
     return "; ".join(told)
 
 
-def site_name(link: Link, own_links: dict[str, Link], way: Way) -> str:
-    """A name that tells all links and the algorithm, so that records of different ones never lie on one curve."""
-    parts = ["lab", link.name, *(f"{host}-{own.name}" for host, own in sorted(own_links.items()))]
-    return "-".join(parts + (["default"] if way.launcher != "horovodrun" and not way.ring else []))
+def site_name(link: Link, own_links: Mapping[str, Link], way: Way) -> str:
+    """A name that tells all links and what sums, so that records of different ones never lie on one curve."""
+    sums = ["gloo"] if way.launcher == "horovodrun" else [] if way.ring else ["default"]
+    return "-".join(["lab", link.name, *(f"{host}-{own.name}" for host, own in sorted(own_links.items())), *sums])

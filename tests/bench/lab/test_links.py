@@ -72,4 +72,6 @@ def test_every_rate_meets_every_delay_and_each_is_a_site_of_its_own():
         "lab-100mbit-1ms",
     ]
     assert site_name(links[0], {"h3": Link(rate="10mbit")}, Way()) == "lab-1gbit-h3-10mbit"
+    assert site_name(links[2], {}, Way("horovodrun")) == "lab-100mbit-gloo"
+    assert site_name(links[2], {}, Way("srun", ring=False)) == "lab-100mbit-default"
     assert math.isinf(links_of("none", "0us")[0].bit_per_s)
