@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bench import REPOSITORY
 from bench.cli import main
+from bench.lab.namespaces import processes
+from bench.lab.network import Lab
 from bench.lab.slurm.cluster import why_not
+from bench.lab.slurm.machine import until
 from bench.store.results import Results
 from deepgalaxy.words import Outcome, Provenance
 
@@ -63,6 +69,35 @@ def test_each_rate_is_a_curve_of_its_own_and_the_slower_exchanges_longer(campaig
     assert "Where" not in capsys.readouterr().err
     assert (tmp_path / "results" / "scaling.png").stat().st_size > 10_000
     assert not list((tmp_path / "lab").glob("lab.json"))
+
+
+def test_everybody_waits_for_a_slow_host(campaign, tmp_path):
+    options = ["--rate", "100mbit", "--hosts", "3", "--slow-host", "h2=3", "--own-link", "h3=50mbit"]
+    assert main([*campaign([3]), *options]) == 0
+    (record,) = Results(tmp_path / "results").records()
+    assert record.site == "lab-100mbit-h3-50mbit-h2-3x-slower"
+    assert [rank.checks["slowdown"] for rank in record.ranks] == ["1", "3", "1"]
+    assert all(min(rank.step_time_s) >= 3 * 0.9 * 0.13 for rank in record.ranks)
+    (row,) = pd.read_csv(tmp_path / "results" / "terms.csv").to_dict("records")
+    assert row["slowest_share"] > 0.25  # two of three ranks compute a third of the time, and wait for the rest of it
+
+
+def test_ranks_end_with_the_command_that_started_them_and_the_lab_can_be_removed(campaign, tmp_path, profile):
+    command = campaign([2])
+    settings = (tmp_path / "small.toml").read_text()
+    (tmp_path / "small.toml").write_text(settings.replace("steps = 3", "steps = 5000"))
+    lab = Lab(tmp_path / "lab")
+    whole = [sys.executable, "-m", "bench.cli", *command, "--rate", "100mbit", "--hosts", "2"]
+    with subprocess.Popen(whole, cwd=REPOSITORY, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        until(lambda: [*tmp_path.glob("results/runs/*/*/rank-00001.steps.jsonl")], 60, "no rank has started")
+        inodes = set(lab.state.inodes.values())
+        assert processes(inodes)
+        process.kill()
+    until(lambda: not processes(inodes), 30, "ranks still run")
+    (record,) = Results(tmp_path / "results").records()
+    assert record.outcome is Outcome.INTERRUPTED
+    assert main(["lab", "down", "--lab", str(lab.folder)]) == 0
+    assert lab.state is None
 
 
 def test_allreduces_never_beat_the_ideal_ring(tmp_path, capsys):
