@@ -21,7 +21,7 @@ from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 
 SPARE_S = 6.0
 """Left of a job's time when its last point should end: to write and report."""
@@ -52,7 +52,7 @@ def measure(
     """
     terms = terms or Terms()
     allocation = terms.allocation
-    provide(data, [spec for spec in specs if not site.why_not(spec)])
+    provide(data, [s for s in specs if s.compute is Compute.REAL and not site.why_not(s)])
     began, used = time.monotonic(), time.process_time()
     progress = Progress(len(specs))
     experience = Experience(results.summaries(), site)

@@ -29,6 +29,9 @@ SCHEMA_VERSION = 3
 LOADING_BLOCK = 32
 """Batches from one source before the other has its turn, where loading is compared with plain reads."""
 
+SLOW_HOSTS = "DEEPGALAXY_SLOW_HOSTS"
+"""Environment variable that names hosts whose emulated compute takes longer, and how many times: h4=1.5,h7=2."""
+
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 

@@ -21,6 +21,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.networks.catalogue",
     "deepgalaxy.placement",
     "deepgalaxy.probe",
+    "deepgalaxy.profile",
     "deepgalaxy.record",
     "deepgalaxy.spec",
     "deepgalaxy.words",

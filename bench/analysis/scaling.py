@@ -24,7 +24,7 @@ Point = tuple[object, ...]
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
     "cores_per_worker",
-    *("site", "launcher", "provenance", "data", "model"),
+    *("site", "launcher", "provenance", "data", "model", "profile"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
 
@@ -145,6 +145,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.provenance.value,
         spec.data,
         spec.model,
+        spec.profile,
     )
     return dict(zip(CURVE, values, strict=True))
 

@@ -100,7 +100,7 @@ def run_point(
         launch=launch,
         started_utc=started.isoformat(timespec="seconds"),
         wall_s=time.monotonic() - began,
-        oversubscribed=outcome.share_cores(verdict.ranks),
+        oversubscribed=outcome.short_of_cores(spec, verdict.ranks),
         argv=argv,
         hosts=list(hosts),
         machine=surroundings(),

@@ -4,7 +4,7 @@ import pytest
 from bench.campaign.plan import Experience, job_minutes, needs_no_less, plan
 from bench.campaign.site import Site
 from bench.store.summary import summarised
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 
 SITE = Site(
     name="box", nodes=4, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30
@@ -71,3 +71,12 @@ def test_more_of_anything_needs_no_less(make_spec):
     assert needs_no_less(base, base)
     assert needs_no_less(make_spec(resolution=96, batch_size=4, workers=2, workers_per_node=2), base)
     assert not needs_no_less(base, make_spec(resolution=96, batch_size=2))
+
+
+def test_what_ranks_need_that_wait_says_nothing_of_those_that_compute(make_spec, launch):
+    emulated = {"compute": Compute.EMULATED, "profile": "p.json"}
+    small = Experience([launch(peak_rss_bytes=2**30)], SITE)
+    oom = Experience([launch(outcome=Outcome.OOM, **emulated)], SITE)
+    assert not small.why_not(make_spec(**emulated))
+    assert not oom.why_not(make_spec())
+    assert oom.why_not(make_spec(**emulated))
