@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,29 +17,10 @@ from bench.exchange.logs import PROGRAMS, Reading, read_log
 from deepgalaxy.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.analysis.imported import ImportedPoint
-    from deepgalaxy.record import RunRecord
 
 DEVICES = ("cpu", "gpu")
-
-
-class Export(NamedTuple):
-    """What is written. number: of `what` ("points", "launches"); notes: what a reader should know"""
-
-    content: bytes
-    number: int
-    what: str
-    notes: list[str]
-
-
-class Source(NamedTuple):
-    """What is exported."""
-
-    records: list[RunRecord]
-    imported: list[ImportedPoint]
-    baseline_workers: int
+FORMATS = ("csv", "parquet", "mlperf", "extrap")
 
 
 def add(commands: Any) -> None:
@@ -51,13 +31,13 @@ def add(commands: Any) -> None:
         description=(
             "Write results in another program's format. csv, parquet: the scaling table, a row a point, failed and "
             "imported ones included. mlperf: every launch as lines of MLPerf's log, failed ones with status aborted. "
-            "extrap: step time, throughput, data wait and memory as functions of the worker count, for Extra-P; failed "
-            "launches are left out and counted. Provenance is in all of them."
+            "extrap: step time, throughput, data wait and memory by worker count, for Extra-P; failed launches are "
+            "left out and counted, and curves with other counts go into files of their own. Provenance is in all."
         ),
         epilog="example: dgbench export quick --format parquet --out quick.parquet",
     )
     export.add_argument("results", metavar="RESULTS|CAMPAIGN", help="folder of results, or a campaign's name or file")
-    export.add_argument("--format", required=True, choices=list(FORMATS), help="what to write")
+    export.add_argument("--format", required=True, choices=FORMATS, help="what to write")
     export.add_argument("--out", required=True, type=Path, metavar="PATH", help="file to write")
     export.add_argument("--baseline", type=int, metavar="N", help="count that speedup is relative to (the campaign's)")
     export.add_argument("--mixed", action="store_true", help="join records of different machines or software as well")
@@ -74,7 +54,7 @@ def add(commands: Any) -> None:
         ),
         epilog=(
             "example: dgbench import train_log.txt --from deepgalaxy-train-log --backbone EfficientNetB4 "
-            "--resolution 512 --workers 4 --batch-size 4 --results results/fig7"
+            "--resolution 512 --results results/fig7"
         ),
     )
     option = importing.add_argument
@@ -96,101 +76,30 @@ def add(commands: Any) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from bench.exchange import formats
     from bench.store.results import write_atomically
 
-    source = _source(arguments)
-    written = FORMATS[arguments.format](source, mixed=arguments.mixed)
-    write_atomically(arguments.out, written.content)
+    folder, baseline = Path(arguments.results), arguments.baseline
+    if not folder.is_dir():
+        campaign = load_campaign(arguments.results)
+        folder = REPOSITORY / "results" / campaign.name
+        baseline = campaign.baseline_workers if baseline is None else baseline
+    written = formats.FORMATS[arguments.format](formats.source(folder, baseline, mixed=arguments.mixed))
+    if not written.files:
+        raise InputError(f"nothing to write: {'; '.join(written.notes)}")
+    out: Path = arguments.out
+    paths = [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(written.files) + 1)]
+    paths = [out] if len(paths) == 1 else paths
+    for path, content in zip(paths, written.files, strict=True):
+        write_atomically(path, content)
     for note in written.notes:
         print(note, file=sys.stderr)
     if arguments.json:
-        told = {"file": str(arguments.out), written.what: written.number, "notes": written.notes}
+        told = {"files": list(map(str, paths)), written.what: written.number, "notes": written.notes}
         print(msgspec.json.encode(told).decode())
     else:
-        print(f"wrote {arguments.out}: {written.number} {written.what}")
+        print(f"wrote {', '.join(map(str, paths))}: {written.number} {written.what}")
     return 0
-
-
-def _source(arguments: argparse.Namespace) -> Source:
-    """Records and imported points of a folder, or of a campaign's."""
-    from bench.analysis.scaling import baseline_for
-    from bench.store import imported
-    from bench.store.results import Results
-
-    folder, default = Path(arguments.results), None
-    if not folder.is_dir():
-        campaign = load_campaign(arguments.results)
-        folder, default = REPOSITORY / "results" / campaign.name, campaign.baseline_workers
-    points = imported.read(folder)
-    records = list(Results(folder).records()) if (folder / "runs").is_dir() else []
-    if not records and not points:
-        raise InputError(f"{folder} holds no results: neither runs nor imported ones")
-    counts = [record.spec.workers for record in records] or [1]
-    return Source(records, points, baseline_for(counts, max(counts), arguments.baseline or default))
-
-
-def _table(source: Source, *, mixed: bool) -> pd.DataFrame:
-    from bench.analysis.comparable import require_comparable
-    from bench.analysis.imported import with_imported
-    from bench.analysis.scaling import scaling_table
-
-    if not mixed:
-        require_comparable(source.records)
-    return with_imported(scaling_table(source.records, source.baseline_workers), source.imported)
-
-
-def _csv(source: Source, *, mixed: bool) -> Export:
-    from bench.exchange.tables import as_csv
-
-    table = _table(source, mixed=mixed)
-    return Export(as_csv(table), len(table), "points", [])
-
-
-def _parquet(source: Source, *, mixed: bool) -> Export:
-    from bench.exchange.tables import as_parquet
-
-    table = _table(source, mixed=mixed)
-    return Export(as_parquet(table), len(table), "points", [])
-
-
-def _mlperf(source: Source, *, mixed: bool) -> Export:
-    """Every launch by itself: nothing is joined, so nothing can be mixed."""
-    from bench.exchange.mlperf import as_mllog
-
-    return Export(as_mllog(_ours(source, "MLPerf's log")), len(source.records), "launches", _without_imported(source))
-
-
-def _extrap(source: Source, *, mixed: bool) -> Export:
-    from bench.analysis.comparable import require_comparable
-    from bench.exchange.extrap import FEWEST_COUNTS, as_extrap
-
-    if not mixed:
-        require_comparable(source.records)
-    written = as_extrap(_ours(source, "Extra-P"))
-    notes = _without_imported(source)
-    if written.left_out:
-        notes.append(f"left out {written.left_out} launches that did not end well: Extra-P has no place for them")
-    notes += [f"{name}: {n} worker counts; Extra-P asks for {FEWEST_COUNTS}" for name, n in written.few.items()]
-    return Export(written.content, len(source.records) - written.left_out, "launches", notes)
-
-
-def _ours(source: Source, what: str) -> list[RunRecord]:
-    if not source.records:
-        raise InputError(f"all of these results were imported: they have no launches for {what}; csv and parquet do")
-    return source.records
-
-
-def _without_imported(source: Source) -> list[str]:
-    left = len(source.imported)
-    return [f"left out {left} imported points: they have no launches"] if left else []
-
-
-FORMATS: dict[str, Callable[..., Export]] = {
-    "csv": _csv,
-    "parquet": _parquet,
-    "mlperf": _mlperf,
-    "extrap": _extrap,
-}
 
 
 def _import(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,11 +21,11 @@ Metric = Callable[[RunRecord], float]
 
 
 class ExtraP(NamedTuple):
-    """content: of the JSON file; left_out: launches without figures; few: curves with fewer counts than Extra-P asks
-    for, and how many they have
+    """files: contents of JSON files; left_out: launches without figures; few: curves with fewer counts than Extra-P
+    asks for, and how many they have
     """
 
-    content: bytes
+    files: list[bytes]
     left_out: int
     few: dict[str, int]
 
@@ -35,20 +35,24 @@ def as_extrap(records: Iterable[RunRecord]) -> ExtraP:
 
     Metrics: step_time_s, throughput_images_per_s, data_wait_s (mean of ranks, a step), peak_rss_bytes (largest of the
     ranks), and where steps were split compute_s, communication_s (what computing does not hide) and optimizer_s.
+    Extra-P refuses a file whose curves have different worker counts, so these go into files of their own.
     """
     launches = list(records)
     good = [record for record in launches if record.outcome is Outcome.OK]
     curves: dict[str, list[RunRecord]] = {}
     for record in good:
         curves.setdefault(_callpath(record), []).append(record)
-    counts = {name: len({r.spec.workers for r in group}) for name, group in curves.items()}
-    content = {
-        "parameters": ["workers"],
-        "measurements": {name: _metrics(group) for name, group in curves.items()},
-    }
-    few = {name: count for name, count in counts.items() if count < FEWEST_COUNTS}
-    text = msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
-    return ExtraP(text, len(launches) - len(good), few)
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for name, group in curves.items():
+        alike.setdefault(tuple(sorted({r.spec.workers for r in group})), []).append(name)
+    files = [_file({name: _metrics(curves[name]) for name in names}) for names in alike.values()]
+    few = {name: len(counts) for counts, names in alike.items() for name in names if len(counts) < FEWEST_COUNTS}
+    return ExtraP(files, len(launches) - len(good), few)
+
+
+def _file(measurements: dict[str, Any]) -> bytes:
+    content = {"parameters": ["workers"], "measurements": measurements}
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
 def _callpath(record: RunRecord) -> str:
@@ -56,7 +60,7 @@ def _callpath(record: RunRecord) -> str:
     facts = curve(record)
     parts = [
         record.spec.curve_name,
-        f"{facts['cores_per_worker']} cores each",
+        f"{facts['cores_per_worker']}-core workers",
         *(PurePath(str(facts[name])).name for name in ("data", "model") if facts[name]),
         record.site,
         record.launcher,

@@ -221,7 +221,7 @@ def _whole(number: str | float) -> int:
 PROGRAMS = {
     "horovod-synthetic": Program("Horovod's synthetic benchmark", r"[Ii]mg/sec per [A-Z]+|Total img/sec on", _horovod),
     "tf-cnn-benchmarks": Program(
-        "tf_cnn_benchmarks", r"images/sec: [0-9.]+ \+/-|total images/sec:|Img/sec\s+", _tf_cnn
+        "tf_cnn_benchmarks", r"images/sec: [0-9.]+ \+/-|total images/sec:|Step\s+Img/sec", _tf_cnn
     ),
     "deepgalaxy-train-log": Program(
         "the original DeepGalaxy (train_log.txt)", r"\[Performance\] Epoch|Parallel training (en|dis)abled", _train_log

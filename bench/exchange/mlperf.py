@@ -15,7 +15,7 @@ import msgspec
 from bench.analysis.intervals import throughput
 from bench.analysis.scaling import steady_launches
 from deepgalaxy.record import RunRecord
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Outcome, Precision
 
 TOKEN = ":::MLLOG "
 MEASURE = "measure"
@@ -52,6 +52,7 @@ def _lines(record: RunRecord) -> list[bytes]:
         "seed": spec.seed,
         "global_batch_size": spec.global_batch_size,
         "number_of_ranks": spec.workers,
+        "lowest_numerical_precision_in_linear": "fp32" if spec.precision is Precision.FP32 else "bfloat16",
         "opt_name": spec.optimizer,
         "opt_base_learning_rate": spec.learning_rate,
     }
