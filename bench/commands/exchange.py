@@ -143,6 +143,11 @@ def _point(reading: Reading, arguments: argparse.Namespace, digest: str, run: in
         known[field] = told if asked is None else asked
         if known[field] is None and field != "device":
             raise InputError(f"{arguments.file} does not tell it: give {option}")
+    if known["workers"] not in reading.possible_workers:
+        raise InputError(
+            f"--workers {known['workers']} can't be: throughputs in total and per worker in {arguments.file} allow "
+            f"{reading.possible_workers.start} to {reading.possible_workers.stop - 1}"
+        )
     return ImportedPoint(
         program=arguments.program,
         who=arguments.who or NOT_STATED,

@@ -7,26 +7,37 @@ Formats, read from the programs' own sources: Horovod's `examples/*/*_synthetic_
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Mode
 
-NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
+NUMBER = r"([0-9]{1,12}\.[0-9]+)"
+COUNT = r"([0-9]{1,9})"
 SETTLING_EPOCHS = 3
 """DeepGalaxy's README: its throughput is to be read after the third epoch."""
 
+ROUNDING = 0.005
+TINY = 1e-9
+
 RANK_0_TIMES_N = "rank 0's throughput times the number of workers, not all images over the slowest rank's time"
+ONE_LAUNCH = "one launch: nothing tells how sure the figure is"
 
 
 class Reading(NamedTuple):
-    """One run in a log. batch_size: per worker; what the log does not tell is None or empty."""
+    """One run in a log. batch_size: per worker; what the log does not tell is None or empty.
+
+    possible_workers: counts that the figures allow, where they tell no single one
+    """
 
     throughput_images_per_s: float
-    workers: int
+    workers: int | None
     flaws: tuple[str, ...]
+    possible_workers: range = range(1, sys.maxsize)
     mode: Mode = Mode.TRAIN
     backbone: str = ""
     resolution: int | None = None
@@ -72,12 +83,12 @@ def _horovod(lines: Sequence[str]) -> list[Reading]:
     each = None
     open_run = False
     for line in lines:
-        if found := re.search(r"(Model|Batch size): *(\S+)", line):
+        if found := re.search(r"(Model): (\S+)", line) or re.search(rf"(Batch size): {COUNT}\b", line):
             facts[found[1]] = found[2]
             open_run = True
         elif found := re.search(rf"Img/sec per ([A-Z]+): {NUMBER} *\+-", line):
             each = float(found[2])
-        elif found := re.search(rf"Total img/sec on ([0-9]+) ([A-Z]+)\(s\): {NUMBER} *\+-{NUMBER}", line):
+        elif found := re.search(rf"Total img/sec on {COUNT} ([A-Z]+)\(s\): {NUMBER} *\+-{NUMBER}", line):
             runs.append(_horovod_run(found, each, facts))
             facts, each, open_run = {}, None, False
         elif re.search(r"Iter #[0-9]+:|Running warmup|Img/sec per|Total img/sec", line):
@@ -102,36 +113,37 @@ def _horovod_run(total: re.Match[str], each: float | None, facts: dict[str, str]
         ),
         backbone=facts.get("Model", ""),
         resolution=224,  # fixed in the program
-        batch_size=_whole(facts["Batch size"]) if "Batch size" in facts else None,
+        batch_size=int(facts["Batch size"]) if "Batch size" in facts else None,
         device=total[2].lower(),
     )
 
 
 def _tf_cnn(lines: Sequence[str]) -> list[Reading]:
     """One run; under Horovod every rank prints the same lines, and the slowest rank's total counts."""
-    facts = {key: value.strip() for line in lines for key, value in re.findall(r"(Model|Dataset|Mode): +(.*)", line)}
-    totals = _numbers(rf"total images/sec: {NUMBER}$", lines)
+    names = "Model|Dataset|Mode|Variables"
+    facts = {key: value.strip() for line in lines for key, value in re.findall(rf"({names}): +(.*)", line)}
+    totals = _numbers(r"total images/sec: ([0-9]{1,12}\.[0-9]{2})$", lines)
     if not totals:
         raise InputError("it is cut off: it has no line `total images/sec: X`")
-    everyone, each = _numbers(rf"Batch size: +{NUMBER} global", lines), _numbers(rf"{NUMBER} per device", lines)
-    workers = round(everyone[0] / each[0]) if everyone and each else len(totals)
+    everyone = _numbers(r"Batch size: +([0-9]{1,9}) global", lines)
+    each = _numbers(r"([0-9]{1,9}(?:\.[0-9]+)?) per device", lines)
+    workers = round(everyone[0] / each[0]) if everyone and each and each[0] else len(totals)
     if len(set(everyone)) > 1 or len(totals) not in (1, workers):
         raise InputError(
             f"it holds {len(totals)} lines `total images/sec` for {workers} workers: one run a file is wanted, with "
             "one such line or one of every rank"
         )
     mode = facts.get("Mode", "training")
-    flaws = [RANK_0_TIMES_N.replace("rank 0's", "one rank's")]
-    if "synthetic" in facts.get("Dataset", "synthetic"):
-        flaws.insert(0, "synthetic images: no data pipeline")
+    flaws = ["synthetic images: no data pipeline"] if "synthetic" in facts.get("Dataset", "synthetic") else []
+    flaws += [RANK_0_TIMES_N.replace("rank 0's", "one rank's")] if facts.get("Variables") == "horovod" else []
     return [
         Reading(
             min(totals),
             workers,
-            tuple(flaws),
+            (*flaws, ONE_LAUNCH),
             mode=Mode.TRAIN if "training" in mode else Mode.INFER,
             backbone=facts.get("Model", ""),
-            batch_size=_whole(each[0]) if each else None,
+            batch_size=round(each[0]) if each else None,
             engine="tensorflow",
             device=next((d for line in lines for d in re.findall(r"Devices: .*?\b(cpu|gpu):[0-9]", line)), ""),
         )
@@ -145,17 +157,18 @@ class _Epochs:
         self.header = header
         self.seconds: list[float] = []
         self.images: list[float] = []
-        self.workers: list[float] = []
+        self.workers = range(1, sys.maxsize)  # that the figures allow
 
     def add(self, number: int, seconds: float, each: float, total: float) -> None:
-        """An epoch's line."""
+        """An epoch's line; throughputs in it have two decimals."""
         if number != len(self.seconds) or not seconds or not each:
-            raise InputError(
-                f"epoch {number} ({seconds:g} s, {each:g} images/s) can't follow {len(self.seconds)} others"
-            )
+            figures = f"{seconds:g} s, {each:g} images/s"
+            raise InputError(f"epoch {number} ({figures}) can't follow {len(self.seconds)} others")
         self.seconds.append(seconds)
         self.images.append(total * seconds)
-        self.workers.append(total / each)
+        fewest = math.ceil((total - ROUNDING) / (each + ROUNDING) - TINY)
+        most = math.floor((total + ROUNDING) / max(each - ROUNDING, TINY) + TINY)
+        self.workers = range(max(fewest, self.workers.start), min(most + 1, self.workers.stop))
 
     def reading(self) -> Reading:
         """Images over seconds of the epochs after `SETTLING_EPOCHS`."""
@@ -163,18 +176,19 @@ class _Epochs:
             raise InputError(
                 f"it is cut off: a run in it has {len(self.seconds)} epochs, and the first {SETTLING_EPOCHS} settle"
             )
-        # Printed with two decimals, the ratio is rough where workers are slow; the fastest epoch's is the best.
-        workers = int(self.header[2]) if self.header else round(self.workers[self.images.index(max(self.images))])
-        if any(abs(ratio - workers) > 0.1 * workers for ratio in self.workers[SETTLING_EPOCHS:]):
-            raise InputError(f"throughput in total over that per worker is not the {workers} workers of its header")
+        workers = int(self.header[3]) if self.header else self.workers.start
+        if workers not in self.workers:
+            raise InputError("throughput in total over that per worker is not that of one number of workers")
         return Reading(
             sum(self.images[SETTLING_EPOCHS:]) / sum(self.seconds[SETTLING_EPOCHS:]),
-            workers,
+            workers if self.header or len(self.workers) == 1 else None,
             (
                 "validation, and loading the data anew where it was asked for, are inside the timing",
                 RANK_0_TIMES_N,
                 "the log does not tell whether the workers shared the images or each had all of them",
+                ONE_LAUNCH,
             ),
+            possible_workers=self.workers,
             batch_size=int(self.header[1]) if self.header else None,
             engine="tensorflow",
         )
@@ -184,10 +198,10 @@ def _train_log(lines: Sequence[str]) -> list[Reading]:
     """The program appends: a run begins with its header, or where epochs count from 0 again."""
     runs: list[_Epochs] = []
     for line in lines:
-        header = re.search(r"batch_size = (\d+), global_batch_size = \d+, num_workers = (\d+)", line)
+        header = re.search(rf"batch_size = {COUNT}, global_batch_size = {COUNT}, num_workers = {COUNT}", line)
         if header:
             runs.append(_Epochs(header))
-        elif re.search(r"Batch_size = (\d+)", line):
+        elif re.search("Batch_size = [0-9]", line):
             raise InputError("it is of a run without Horovod, whose log tells no throughput")
         elif "[Performance]" in line:
             epoch = _EPOCH.search(line)
@@ -201,7 +215,7 @@ def _train_log(lines: Sequence[str]) -> list[Reading]:
 
 
 _EPOCH = re.compile(
-    rf"\[Performance\] Epoch (\d+) takes {NUMBER} seconds\. "
+    rf"\[Performance\] Epoch {COUNT} takes {NUMBER} seconds\. "
     rf"Throughput: {NUMBER} images/sec \(per worker\), {NUMBER} images/sec \(total\)"
 )
 
@@ -212,10 +226,6 @@ def _numbers(pattern: str, lines: Sequence[str]) -> list[float]:
             yield from (float(text) for text in re.findall(pattern, line.rstrip()))
 
     return list(found())
-
-
-def _whole(number: str | float) -> int:
-    return round(float(number))
 
 
 PROGRAMS = {

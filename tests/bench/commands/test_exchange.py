@@ -92,6 +92,16 @@ def test_what_nobody_tells_is_asked_for(results, log, capsys):
     assert "No such file" in refused(capsys, "import", "none.txt", *KNOWN, "--results", results)
 
 
+def test_workers_must_fit_what_two_decimals_tell(results, tmp_path, capsys):
+    log = tmp_path / "slow.txt"
+    figures = "Throughput: 0.10 images/sec (per worker), 25.60 images/sec (total)"
+    log.write_text("".join(f"[Performance] Epoch {i} takes 99.00 seconds. {figures}\n" for i in range(5)))
+    command = ["import", log, *KNOWN, "--batch-size", "4", "--results", results]
+    assert "give --workers" in refused(capsys, *command)
+    assert "--workers 512 can't be" in refused(capsys, *command, "--workers", "512")
+    assert main([str(a) for a in [*command, "--workers", "256"]]) == 0
+
+
 def test_launches_are_exported_and_what_is_left_out_is_told(results, log, tmp_path, capsys):
     assert main(["import", str(log), *KNOWN, "--results", str(results)]) == 0
     capsys.readouterr()

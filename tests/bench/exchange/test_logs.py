@@ -26,6 +26,7 @@ SingleSess:  False
 Batch size:  {everyone} global
              64 per device
 Devices:     ['horovod/cpu:0', 'horovod/cpu:1']
+Variables:   horovod
 ==========
 Done warm up
 Step\tImg/sec\ttotal_loss
@@ -74,10 +75,13 @@ def test_tf_cnn_benchmarks_counts_devices_and_takes_the_slowest_ranks_total():
     (run,) = read_log("tf-cnn-benchmarks", log, "log")
     assert (run.throughput_images_per_s, run.workers, run.batch_size) == (22.64, 2, 64)
     assert (run.backbone, run.device, run.engine, run.mode) == ("resnet50", "cpu", "tensorflow", Mode.TRAIN)
-    assert run.flaws[0] == "synthetic images: no data pipeline"
+    assert run.flaws[0] == "synthetic images: no data pipeline" and "one rank's throughput times" in run.flaws[1]
     real = log.replace(" (synthetic)", "").replace("Mode:        training", "Mode:        forward-only")
     (run,) = read_log("tf-cnn-benchmarks", real, "log")
     assert run.mode is Mode.INFER and not any("pipeline" in flaw for flaw in run.flaws)
+    one_process = log.replace("Variables:   horovod", "Variables:   parameter_server")
+    (run,) = read_log("tf-cnn-benchmarks", one_process, "log")
+    assert not any("rank" in flaw for flaw in run.flaws)
 
 
 def test_deepgalaxys_log_is_images_over_seconds_after_the_third_epoch():
@@ -85,6 +89,21 @@ def test_deepgalaxys_log_is_images_over_seconds_after_the_third_epoch():
     assert run.throughput_images_per_s == pytest.approx(2 * 4 * 255 / 22, rel=1e-3)
     assert (run.workers, run.batch_size, run.resolution) == (4, 4, None)
     assert "validation" in run.flaws[0]
+
+
+def test_the_ten_epochs_of_deepgalaxys_readme():
+    """github.com/maxwelltsai/DeepGalaxy, README, "Use DeepGalaxy as a benchmark suite": stable at 92 images/s."""
+    seconds = [107.60, 17.15, 10.95, 10.99, 11.01, 11.00, 11.05, 11.16, 11.11, 11.10]
+    each = [2.37, 14.87, 23.29, 23.21, 23.17, 23.18, 23.08, 22.86, 22.96, 22.97]
+    total = [9.48, 59.47, 93.15, 92.82, 92.67, 92.72, 92.31, 91.44, 91.85, 91.87]
+    log = "".join(
+        f"[Performance] Epoch {i} takes {s:.2f} seconds. Throughput: {e:.2f} images/sec (per worker), "
+        f"{t:.2f} images/sec (total)\n"
+        for i, (s, e, t) in enumerate(zip(seconds, each, total, strict=True))
+    )
+    (run,) = read_log("deepgalaxy-train-log", log, "log")
+    assert run.workers == 4
+    assert run.throughput_images_per_s == pytest.approx(7 * 4 * 255 / sum(seconds[3:]), rel=1e-3)
 
 
 def test_deepgalaxys_log_grows_run_by_run():
@@ -101,7 +120,8 @@ def test_deepgalaxys_log_grows_run_by_run():
 def test_workers_and_throughput_follow_from_the_epochs_alone(workers, images, seconds):
     (run,) = read_log("deepgalaxy-train-log", epochs(seconds, images, workers), "log")
     used = seconds[SETTLING_EPOCHS:]
-    assert run.workers == pytest.approx(workers, rel=0.005)  # printed with two decimals
+    assert workers in run.possible_workers  # two decimals may leave a few
+    assert run.workers in (workers, None) and (run.workers is None) == (len(run.possible_workers) > 1)
     assert run.throughput_images_per_s == pytest.approx(workers * images * len(used) / sum(used), rel=0.02)
 
 
@@ -118,14 +138,14 @@ def test_workers_and_throughput_follow_from_the_epochs_alone(workers, images, se
         ("tf-cnn-benchmarks", TF_CNN.format(everyone=128), "cut off"),
         (
             "tf-cnn-benchmarks",
-            TF_CNN.format(everyone=128) + 3 * TOTAL.format("9.1"),
+            TF_CNN.format(everyone=128) + 3 * TOTAL.format("9.10"),
             "3 lines `total images/sec` for 2",
         ),
         ("tf-cnn-benchmarks", HOROVOD, "it looks like one for --from horovod-synthetic"),
         ("deepgalaxy-train-log", TRAIN_LOG[:-20], "cut off: '"),
         ("deepgalaxy-train-log", HEADER, "cut off: a run in it has 0 epochs"),
         ("deepgalaxy-train-log", HEADER + epochs([9.0] * 3), "has 3 epochs, and the first 3 settle"),
-        ("deepgalaxy-train-log", HEADER + epochs([9.0] * 5, workers=8), "is not the 4 workers of its header"),
+        ("deepgalaxy-train-log", HEADER + epochs([9.0] * 5, workers=8), "is not that of one number of workers"),
         ("deepgalaxy-train-log", HEADER + epochs([9.0] * 6).split("\n", 1)[1], "epoch 1"),
         ("deepgalaxy-train-log", "Parallel training disabled.\nBatch_size = 4\n", "without Horovod"),
     ],
