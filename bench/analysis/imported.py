@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -62,9 +63,10 @@ class ImportedPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def name(self) -> str:
-        """Short readable name, unique among the runs of its source."""
+        """Short readable name, unique among the runs of its source; fit for a file, whatever a log called a network."""
+        backbone = re.sub(r"[^A-Za-z0-9_-]", "_", self.backbone)
         return (
-            f"{self.program}-{self.mode.value}-{self.backbone}-{self.resolution}px-b{self.batch_size}"
+            f"{self.program}-{self.mode.value}-{backbone}-{self.resolution}px-b{self.batch_size}"
             f"-w{self.workers}-{self.source_sha256[:8]}-{self.run}"
         )
 

@@ -21,6 +21,7 @@ COUNT = r"([0-9]{1,9})"
 SETTLING_EPOCHS = 3
 """DeepGalaxy's README: its throughput is to be read after the third epoch."""
 
+ANY = range(1, sys.maxsize)
 ROUNDING = 0.005
 TINY = 1e-9
 
@@ -37,7 +38,7 @@ class Reading(NamedTuple):
     throughput_images_per_s: float
     workers: int | None
     flaws: tuple[str, ...]
-    possible_workers: range = range(1, sys.maxsize)
+    possible_workers: range = ANY
     mode: Mode = Mode.TRAIN
     backbone: str = ""
     resolution: int | None = None
@@ -109,7 +110,7 @@ def _horovod_run(total: re.Match[str], each: float | None, facts: dict[str, str]
         (
             "one fixed random batch: no data pipeline",
             RANK_0_TIMES_N,
-            f"+-{spread:g} is 1.96 standard deviations of means of 10 steps of one launch, no confidence interval",
+            f"+-{spread:g} is 1.96 standard deviations of one launch's iterations, no confidence interval",
         ),
         backbone=facts.get("Model", ""),
         resolution=224,  # fixed in the program
@@ -127,12 +128,13 @@ def _tf_cnn(lines: Sequence[str]) -> list[Reading]:
         raise InputError("it is cut off: it has no line `total images/sec: X`")
     everyone = _numbers(r"Batch size: +([0-9]{1,9}) global", lines)
     each = _numbers(r"([0-9]{1,9}(?:\.[0-9]+)?) per device", lines)
-    workers = round(everyone[0] / each[0]) if everyone and each and each[0] else len(totals)
-    if len(set(everyone)) > 1 or len(totals) not in (1, workers):
+    workers = round(everyone[0] / each[0]) if everyone and each and each[0] else None
+    if len(set(everyone)) > 1 or len(totals) not in (1, workers or len(totals)):
         raise InputError(
             f"it holds {len(totals)} lines `total images/sec` for {workers} workers: one run a file is wanted, with "
             "one such line or one of every rank"
         )
+    possible = range(len(totals), len(totals) + 1) if len(totals) > 1 else ANY
     mode = facts.get("Mode", "training")
     flaws = ["synthetic images: no data pipeline"] if "synthetic" in facts.get("Dataset", "synthetic") else []
     flaws += [RANK_0_TIMES_N.replace("rank 0's", "one rank's")] if facts.get("Variables") == "horovod" else []
@@ -141,6 +143,7 @@ def _tf_cnn(lines: Sequence[str]) -> list[Reading]:
             min(totals),
             workers,
             (*flaws, ONE_LAUNCH),
+            possible_workers=possible,
             mode=Mode.TRAIN if "training" in mode else Mode.INFER,
             backbone=facts.get("Model", ""),
             batch_size=round(each[0]) if each else None,
@@ -157,7 +160,7 @@ class _Epochs:
         self.header = header
         self.seconds: list[float] = []
         self.images: list[float] = []
-        self.workers = range(1, sys.maxsize)  # that the figures allow
+        self.workers = ANY  # that the figures allow
 
     def add(self, number: int, seconds: float, each: float, total: float) -> None:
         """An epoch's line; throughputs in it have two decimals."""

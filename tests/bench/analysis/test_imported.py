@@ -68,6 +68,10 @@ def test_imported_points_alone_make_a_table():
     assert list(with_imported(scaling_table([], 1), [POINT])["workers"]) == [4]
 
 
+def test_a_networks_name_never_leads_out_of_the_folder():
+    assert "/" not in msgspec.structs.replace(POINT, backbone="../../etc/passwd").name
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

@@ -84,6 +84,13 @@ def test_tf_cnn_benchmarks_counts_devices_and_takes_the_slowest_ranks_total():
     assert not any("rank" in flaw for flaw in run.flaws)
 
 
+def test_tf_cnn_benchmarks_without_its_settings_leaves_the_workers_open():
+    (run,) = read_log("tf-cnn-benchmarks", TOTAL.format("22.64"), "log")
+    assert run.workers is None and 8 in run.possible_workers
+    (run,) = read_log("tf-cnn-benchmarks", 2 * TOTAL.format("22.64"), "log")
+    assert list(run.possible_workers) == [2]
+
+
 def test_deepgalaxys_log_is_images_over_seconds_after_the_third_epoch():
     (run,) = read_log("deepgalaxy-train-log", TRAIN_LOG, "log")
     assert run.throughput_images_per_s == pytest.approx(2 * 4 * 255 / 22, rel=1e-3)
