@@ -65,7 +65,8 @@ def find(
     if elsewhere is not None and not elsewhere.empty:
         points = pd.concat([points, elsewhere.reindex(columns=points.columns.union(elsewhere.columns, sort=False))])
         points = points.reset_index(drop=True)
-        points["oversubscribed"] = points["oversubscribed"].fillna(False).astype(bool)
+        points["oversubscribed"] = points["oversubscribed"].eq(True)  # elsewhere's may not tell
+        points["baseline_workers"] = baseline_workers  # what one of elsewhere's is relative to, its note tells
     run = {record.spec.key for record in records}
     return Findings(
         points=points,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.analysis.comparable import REMEDY, require_comparable
 from bench.analysis.findings import Findings, find
+from bench.analysis.imported import imported_table
 from bench.report.efficiency import efficiency_figure
 from bench.report.memory import phase_figure, resolution_figure
 from bench.report.page import write_page
@@ -18,6 +19,7 @@ from bench.report.scaling import scaling_figure
 from bench.report.steps import breakdown_figure, skew_figure
 from bench.report.style import Drawn
 from bench.report.tables import notes, readable, readable_precisions, write_precisions, write_tables
+from bench.store import imported
 from bench.store.published import paper_memory, paper_scaling
 from bench.store.results import Results
 from deepgalaxy.record import RunRecord
@@ -48,7 +50,7 @@ def report(
     records = list(results.records())
     if not mixed:
         require_comparable(records, remedy)
-    rows = [paper_scaling_of(records), elsewhere]
+    rows = [paper_scaling_of(records), imported_table(imported.read(results.folder)), elsewhere]
     known = [table for table in rows if table is not None and not table.empty]
     findings = find(records, baseline_workers, planned=planned, elsewhere=pd.concat(known) if known else None)
     table = findings.points

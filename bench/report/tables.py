@@ -103,6 +103,10 @@ def notes(table: pd.DataFrame) -> str:
     for row in table[table["outcome"] != "ok"].to_dict("records"):
         point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {row['workers']} workers"
         lines.append(f"{row['outcome']}: {point}: {row['reason']}")
+    if "note" in table:
+        for row in table[table["note"].map(bool) & table["note"].notna()].to_dict("records"):
+            what = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['workers']} workers"
+            lines.append(f"{row['provenance']} ({row['site']}): {what}: {row['note']}")
     return "\n\n".join(lines)
 
 
