@@ -50,6 +50,22 @@ def require_comparable(records: Iterable[RunRecord], remedy: str = REMEDY) -> No
                 )
 
 
+def require_distinct(records: Iterable[RunRecord]) -> None:
+    """See to it that no launch is there twice, as after copying folders: it would count as two, and narrow intervals.
+
+    Raises
+    ------
+    InputError: two records are of the same launch; says which
+    """
+    seen: dict[tuple[object, ...], RunRecord] = {}
+    for record in records:
+        if record.outcome is Outcome.OK:
+            times = tuple(tuple(rank.step_time_s) for rank in record.ranks)
+            known = seen.setdefault((record.spec.key, record.site, record.launch, record.started_utc, times), record)
+            if known is not record:
+                raise InputError(f"{_which(record)}, is there twice, to the last step time; remove one of its folders")
+
+
 def facts(record: RunRecord) -> dict[str, object]:
     """What matters of a record's machine, software and settings."""
     found = {name: record.machine[name] for name in MATTERS if name in record.machine}

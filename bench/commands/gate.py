@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
     )
     compare.add_argument("folders", nargs=2, type=Path, metavar="RESULTS", help="folders of results")
     compare.add_argument("--json", action="store_true", help="print as JSON")
+    compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the ratios (also .pdf, .svg and .csv)")
     check = commands.add_parser(
         "check",
         help="hold a campaign's results against a baseline",
@@ -78,8 +79,23 @@ def _compare(arguments: argparse.Namespace) -> int:
         if not (folder / "runs").is_dir():
             raise InputError(f"{folder} is no folder of results: it has no runs")
     first, second = (points(Results(folder).records()) for folder in arguments.folders)
-    _print(compare(first, second, _effect(arguments)), as_json=arguments.json)
+    rows = compare(first, second, _effect(arguments))
+    _print(rows, as_json=arguments.json)
+    if arguments.plot:
+        _draw(rows, arguments)
     return 0
+
+
+def _draw(rows: Sequence[Any], arguments: argparse.Namespace) -> None:
+    from bench.report.comparison import comparison_figure
+
+    if not arguments.plot.parent.is_dir():
+        raise InputError(f"--plot {arguments.plot}: there is no folder {arguments.plot.parent}")
+    title = " over ".join(str(folder) for folder in arguments.folders)
+    plain = [msgspec.to_builtins(row) for row in rows]
+    drawn = comparison_figure(plain, arguments.effect, arguments.plot.with_suffix(""), title)
+    told = [f"wrote {path}" for path in drawn.files] if drawn else ["nothing to draw: the two share no point"]
+    print(*told, sep="\n", file=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.comparable import REMEDY, require_comparable
+from bench.analysis.comparable import REMEDY, require_comparable, require_distinct
 from bench.analysis.findings import Findings, find
 from bench.analysis.imported import imported_table
 from bench.report.efficiency import efficiency_figure
@@ -48,6 +48,7 @@ def report(
     InputError: records differ in what matters, and nobody asked for it
     """
     records = list(results.records())
+    require_distinct(records)
     if not mixed:
         require_comparable(records, remedy)
     rows = [paper_scaling_of(records), imported_table(imported.read(results.folder)), elsewhere]

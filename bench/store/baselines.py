@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bench import REPOSITORY
-from bench.analysis.comparable import facts, require_comparable
+from bench.analysis.comparable import facts, require_comparable, require_distinct
 from bench.analysis.gate import Point, points
 from bench.store.results import write_atomically
 from deepgalaxy.errors import InputError, near_names
@@ -55,6 +55,7 @@ def from_records(site: str, name: str, records: list[RunRecord], expected_failur
         belong together or were not measured
     """
     mine = [record for record in records if record.site == site]
+    require_distinct(mine)
     require_comparable(mine)
     found = points(mine)
     if not found:

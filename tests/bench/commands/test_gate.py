@@ -23,8 +23,9 @@ def stored(tmp_path, make_record, monkeypatch):
         results = Results(tmp_path / name)
         for second in seconds:
             record = make_record([[second] * 8], **fields)
-            record = msgspec.structs.replace(record, site="local", machine=machine or {"cpu": "Xeon"})
-            results.write(record, results.new_launch(record.spec)[1])
+            launch, folder = results.new_launch(record.spec)
+            facts = machine or {"cpu": "Xeon"}
+            results.write(msgspec.structs.replace(record, site="local", machine=facts, launch=launch), folder)
         return str(tmp_path / name)
 
     return store
@@ -102,3 +103,13 @@ def test_another_machine_is_not_held_against_a_baseline(stored, capsys):
     assert main([*check, "--mixed"]) == 0
     assert main(["check", "quick", "--baseline", "mian", "--results", "/tmp"]) == 2
     assert "unknown baseline of local 'mian'; near names: main" in capsys.readouterr().err
+
+
+def test_a_comparison_is_drawn(stored, tmp_path, capsys):
+    folders = [stored("a", [1.0, 1.01, 0.99]), stored("b", [1.3, 1.31, 1.29])]
+    plot = tmp_path / "ratios.png"
+    assert main(["compare", *folders, "--plot", str(plot)]) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "improved" in plot.with_suffix(".csv").read_text()
+    assert main(["compare", *folders, "--plot", str(tmp_path / "none" / "x.png")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
