@@ -11,7 +11,7 @@ import msgspec
 
 from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
-from bench.commands import campaigns, exchange, gate, jobs, lab, studies
+from bench.commands import campaigns, exchange, gate, jobs, lab, project, studies
 from deepgalaxy import __version__
 from deepgalaxy.errors import reports_input_errors
 
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     studies.add(commands)
     lab.add(commands)
     exchange.add(commands)
+    project.add(commands)
     listed = commands.add_parser("list", help="campaigns and sites that come with the suite")
     listed.add_argument("--json", action="store_true", help="print as JSON")
     listed.set_defaults(run=_list)

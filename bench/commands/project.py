@@ -1,0 +1,179 @@
+"""`dgbench project`: what worker counts that are not here would do, and how far such projections were off."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench import REPOSITORY
+from bench.campaign.counts import parse_counts
+from bench.commands.tried import fit_measured, validate
+from deepgalaxy.errors import InputError, near_names
+
+PROFILES = REPOSITORY / "jobs" / "profiles"
+PUBLISHED = REPOSITORY / "results" / "published" / "scaling.json"
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    project = commands.add_parser(
+        "project",
+        help="a scaling curve that was not measured, or its errors against published ones",
+        description=(
+            "From a profile of one worker's step and a network, project step time, throughput and efficiency at any "
+            "worker counts, with intervals and the time of each term. All figures are `projected`. --validate predicts "
+            "published results from their stated inputs instead, and says how far off; --fit fits laws to measured "
+            "points."
+        ),
+        epilog=(
+            "examples: dgbench project --workers 4:4096 --network omni-path-100 --workers-per-node 4; "
+            "dgbench project --validate; dgbench project --fit results/fig7 --workers 4:1024"
+        ),
+    )
+    option = project.add_argument
+    option("--workers", default="4:1024", metavar="COUNTS", help="128, or 4,8,16, or 4:4096 (4:1024)")
+    option("--baseline-workers", type=int, help="what speedup and efficiency are relative to (the smallest count)")
+    option("--profile", default="EfficientNetB4-512px-b2", metavar="NAME|JSON", help="of jobs/profiles (%(default)s)")
+    option("--resolution", type=int, help="pixels; the profile's times are scaled with the number of pixels")
+    option("--batch-size", type=int, help="images a worker and step; the profile's times are scaled with it")
+    option(
+        "--step-seconds",
+        type=float,
+        metavar="S",
+        help="computing of one worker's step, instead of the scaled profile's",
+    )
+    option("--network", default="omni-path-100", metavar="NAME|TOML", help="of jobs/networks (omni-path-100)")
+    option("--workers-per-node", type=int, default=4, metavar="N", help="that share a node's link (4)")
+    option("--exchange", choices=["mpi", "nccl"], default="mpi", help="MPI on host memory, or rings as NCCL's (mpi)")
+    option("--gpu", action="store_true", help="workers compute on GPUs: gradients are staged for MPI")
+    option("--fusion-mib", type=float, default=64, metavar="MIB", help="Horovod's fusion threshold (64)")
+    option("--fp16", action="store_true", help="gradients travel as 16-bit numbers")
+    option("--scaling", choices=["weak", "strong"], default="weak", help="same batch a worker, or same in all (weak)")
+    option("--images", type=int, metavar="N", help="of the training set: adds hours of training")
+    option("--epochs", type=int, default=12, metavar="N", help="of the training (12, the paper's)")
+    option("--out", type=Path, metavar="STEM", help="write STEM.csv and a figure as STEM.png, .pdf, .svg")
+    option("--fit", type=Path, metavar="RESULTS", help="fit Amdahl, USL and a logarithmic law to measured efficiencies")
+    option("--validate", nargs="?", const=PUBLISHED, type=Path, metavar="FILE", help="predict published records")
+    option(
+        "--leave-one-out", action="store_true", help="with --validate: constants adjusted without each source in turn"
+    )
+    option("--json", action="store_true", help="print as JSON")
+    project.set_defaults(run=_project)
+
+
+def _project(arguments: argparse.Namespace) -> int:
+    if arguments.validate:
+        return validate(arguments.validate, as_json=arguments.json, leave_one_out=arguments.leave_one_out)
+    workers = parse_counts(arguments.workers)
+    baseline = arguments.baseline_workers or workers[0]
+    for name in (
+        "baseline_workers",
+        "resolution",
+        "batch_size",
+        "step_seconds",
+        "workers_per_node",
+        "fusion_mib",
+        "images",
+    ):
+        value = getattr(arguments, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(f"--{name.replace('_', '-')} {value} is not above 0")
+    if arguments.fit:
+        return fit_measured(arguments.fit, workers, arguments.baseline_workers or 1, as_json=arguments.json)
+    from bench.projection.curve import project
+
+    machine, about = _machine(arguments)
+    rows = project(machine, workers, baseline, strong=arguments.scaling == "strong")
+    for row in rows:
+        row |= about
+        if arguments.images:
+            row["training_hours"] = arguments.images * arguments.epochs / row["throughput_images_per_s"] / 3600
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        _print(rows, about)
+    if arguments.out:
+        _write(arguments.out, rows, about)
+    return 0
+
+
+def _machine(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """What the command line describes, and what to call it."""
+    import numpy as np
+
+    from bench.campaign.network import Kind, load_network
+    from bench.projection.curve import Machine
+    from bench.projection.inputs import fabric_of, work_from
+    from deepgalaxy.profile import read_profile
+
+    path = Path(arguments.profile)
+    if path.suffix != ".json":
+        path = PROFILES / f"{arguments.profile}.json"
+        if not path.is_file():
+            names = sorted(p.stem for p in PROFILES.glob("*.json"))
+            raise InputError(near_names("profile", arguments.profile, names))
+    profile, network = read_profile(path), load_network(arguments.network)
+    resolution, batch = arguments.resolution or profile.resolution, arguments.batch_size or profile.batch_size
+    scale = batch / profile.batch_size * (resolution / profile.resolution) ** 2
+    profiled = profile.forward_s + profile.backward_s
+    compute = arguments.step_seconds or scale * profiled
+    gradients = [(g.elements, g.ready_s) for g in profile.gradients]
+    work = work_from(
+        compute,
+        gradients,
+        profile.backward_s,
+        float(np.std(profile.step_jitter)),
+        fp16=arguments.fp16,
+        fusion_bytes=arguments.fusion_mib * 2**20,
+    )
+    fabric = fabric_of(
+        1e-6 * network.latency_us,
+        network.gbit_per_s * 1e9 / 8,
+        sockets=network.kind is Kind.TCP,
+        host=arguments.exchange == "mpi",
+        gpu=arguments.gpu,
+    )
+    about = {
+        "mode": "train",
+        "backbone": profile.backbone,
+        "resolution": resolution,
+        "batch_size": batch,
+        "network": network.name,
+        "workers_per_node": arguments.workers_per_node,
+        "scaling": arguments.scaling,
+        "exchange_by": arguments.exchange,
+        "compute_step_s": compute,
+        "compute_from": "given" if arguments.step_seconds else f"{path.stem}, scaled by {scale:g}",
+    }
+    return Machine(work=work, fabric=fabric, per_node=arguments.workers_per_node, batch_size=batch), about
+
+
+def _print(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    print(
+        f"projected: {about['backbone']} {about['resolution']}², batch {about['batch_size']} a worker, "
+        f"{about['scaling']} scaling, {about['network']} shared by {about['workers_per_node']} workers a node, "
+        f"computing {about['compute_step_s']:.3g} s a step ({about['compute_from']})"
+    )
+    terms = "computing / contention / stragglers / exchange [s]"
+    print(f"{'workers':>8} {'step [s]':>10} {'images/s':>24} {'efficiency':>20}  {terms}")
+    for row in rows:
+        seconds = " / ".join(f"{value:.3g}" for value in row["terms"].values())
+        speed = f"{row['throughput_images_per_s']:.4g} [{row['throughput_low']:.4g}, {row['throughput_high']:.4g}]"
+        efficiency = f"{row['efficiency']:.2f} [{row['efficiency_low']:.2f}, {row['efficiency_high']:.2f}]"
+        hours = f"  {row['training_hours']:.2f} h" if "training_hours" in row else ""
+        figures = f"{row['workers']:>8} {row['step_time_s']:>10.4g} {speed:>24} {efficiency:>20}"
+        print(f"{figures}  {seconds}: {row['bottleneck']}{hours}")
+
+
+def _write(stem: Path, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    if not stem.parent.is_dir():
+        raise InputError(f"--out {stem}: there is no folder {stem.parent}")
+    import pandas as pd
+
+    from bench.report.projection import projection_figure
+
+    table = pd.DataFrame([{**row, **row["terms"]} for row in rows]).drop(columns="terms")
+    print(*(f"wrote {path}" for path in projection_figure(table, stem, about).files), sep="\n", file=sys.stderr)
