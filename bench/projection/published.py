@@ -49,8 +49,8 @@ def inputs(record: Mapping[str, Any], known: Constants) -> Inputs:
     notes: list[str] = []
     text = " ".join(str(record.get(name) or "") for name in ("network", "collective", "framework", "device")).lower()
     device = "gpu" if re.search(GPUS, str(record.get("device") or text).lower()) else "cpu"
-    per_node = int(_number(record.get("workers_per_node")) or 1)
-    baseline = int(_number(record.get("baseline_workers")) or 1)
+    per_node = max(1, round(_number(record.get("workers_per_node")) or 1))
+    baseline = max(1, round(_number(record.get("baseline_workers")) or 1))
     step_s = _step_s(record, device, notes)
     fabric = _fabric(record, known, text, device, notes)
     work = Work(
@@ -72,7 +72,7 @@ def predict(record: Mapping[str, Any], known: Constants) -> list[dict[str, Any]]
     given = inputs(record, known)
     rows = []
     for point in record.get("points") or []:
-        workers = int(_number(point.get("workers")) or 0)
+        workers = round(_number(point.get("workers")) or 0)
         published = _number(point.get("efficiency"))
         if workers <= given.baseline or published is None:
             continue
