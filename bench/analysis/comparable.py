@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.probe import SLOWDOWN
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome
 
@@ -15,7 +16,10 @@ MATTERS = (
 """Facts about machine and software that a speed depends on. Load and frequency change by themselves; they are
 recorded, and do not decide."""
 
-RANKS_OWN = ("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl")
+RANKS_OWN = (
+    *("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl"),
+    SLOWDOWN,
+)
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
 
 

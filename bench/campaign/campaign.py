@@ -23,8 +23,9 @@ from deepgalaxy.words import Compute, Mode
 GLOBAL_BATCH = "global_batch_size"
 
 FIELDS = (
-    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes", "mode", "backbone", "resolution"),
-    *("batch_size", GLOBAL_BATCH, "precision", "engine", "device", "profile", "cores_per_worker", "workers"),
+    *("steps", "warmup_steps", "split_steps", "timeline", "optimizer", "learning_rate", "seed", "classes"),
+    *("mode", "backbone", "resolution", "batch_size", GLOBAL_BATCH, "precision", "engine", "device", "profile"),
+    *("cores_per_worker", "workers"),
 )
 """What a campaign can set or sweep, the last innermost."""
 
@@ -53,7 +54,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         `zip = [["a", "b"]]` walks lists in step, `exclude = [{a = 1, b = [2, 3]}]` leaves out;
         `workers` also takes "4:1024", a doubling range; `cores_per_worker = "node"` is all cores of a node
     repeats: launches of every point
-    budget_node_hours: what a plan may not exceed; 0 for no bound
+    until_interval: go on with launches until the 95% interval of throughput reaches no further than this share to
+        either side, `most_repeats` at most; 0 for just `repeats`
+    budget_node_hours: what a plan may not exceed, and further launches neither; 0 for no bound
     """
 
     name: str
@@ -64,10 +67,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     settings: dict[str, Any] = {}
     scaling: Scaling = Scaling.WEAK
     repeats: int = 1
+    until_interval: float = 0.0
+    most_repeats: int = 10
     budget_node_hours: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, smallest in (("baseline_workers", 1), ("repeats", 1), ("budget_node_hours", 0)):
+        bounds = {"baseline_workers": 1, "repeats": 1, "most_repeats": 1, "until_interval": 0, "budget_node_hours": 0}
+        for field, smallest in bounds.items():
             if getattr(self, field) < smallest:
                 raise InputError(f"{field} {getattr(self, field)} is too small: {smallest} or more is allowed")
 

@@ -78,7 +78,7 @@ def run_point(
         try:
             stopped = _watch(process, journals, limits, watch)
         except KeyboardInterrupt as error:
-            interrupt, stopped = error, (Outcome.INTERRUPTED, "interrupted by the user")
+            interrupt, stopped = error, (Outcome.INTERRUPTED, "ended by Ctrl-C or SIGTERM")
     journals.read_on()
     verdict = outcome.classify(
         spec,

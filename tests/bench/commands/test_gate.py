@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bench.cli import main
-from bench.commands import gate
+from bench.store import baselines
 from bench.store.results import Results
 from deepgalaxy.words import Provenance
 
@@ -17,7 +17,7 @@ POINT = "train EfficientNetB0 fp32 tensorflow 32px b4 w1"
 @pytest.fixture
 def stored(tmp_path, make_record, monkeypatch):
     """A function that stores launches of one point in a folder of results."""
-    monkeypatch.setattr(gate, "BASELINES", tmp_path / "baselines")
+    monkeypatch.setattr(baselines, "BASELINES", tmp_path / "baselines")
 
     def store(name, seconds, machine=None, **fields):
         results = Results(tmp_path / name)
