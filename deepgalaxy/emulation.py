@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from deepgalaxy.errors import BadResultError, InputError
+from deepgalaxy.journal import Journal
 from deepgalaxy.profile import ComputeProfile, read_profile
 from deepgalaxy.record import StepSplit
 from deepgalaxy.spec import SLOW_HOSTS, RunSpec
+from deepgalaxy.training.timeline import exchange_s
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -117,12 +120,7 @@ def emulated_step(profile: ComputeProfile, ranks: Ranks) -> tuple[Waits, Callabl
     return waits, tf.function(step, autograph=False)
 
 
-def emulate(
-    spec: RunSpec,
-    ranks: Ranks,
-    phase: Callable[[str], None],
-    each_step: Callable[[int, int, float], None],
-) -> dict[str, Any]:
+def emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     """Warm-up steps, then the measured ones: the fields of a `RankRecord` that follow from them.
 
     `split` has the measured steps themselves: whole, and until the last gradient was ready.
@@ -139,27 +137,9 @@ def emulate(
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     waits, step = emulated_step(profile, ranks)
     slower = slowdown(os.environ.get(SLOW_HOSTS, ""), platform.node())
-    phase("build")
-    jitter = np.random.default_rng((spec.seed, ranks.rank)).choice(profile.step_jitter, spec.warmup_steps + spec.steps)
-    total, times, ready = len(jitter), [], []
-    gc.collect()
-    gc.disable()
-    for number, scale in enumerate(jitter):
-        if number == 1:
-            phase("first_step")
-        if number == spec.warmup_steps:
-            ranks.wait_for_all()
-        began = time.perf_counter()
-        waits.begin(began, slower * float(scale))
-        averages: list[tf.Tensor] = []  # the last step's go before the next one's come
-        averages = step()
-        waits.end()
-        times.append(time.perf_counter() - began)
-        ready.append(waits.ready_after_s)
-        if number in (0, total - 1):
-            _require_averages(averages, ranks)
-        each_step(number + 1, total, times[-1])
-    gc.enable()
+    journal.phase("build")
+    draws = np.random.default_rng((spec.seed, ranks.rank)).choice(profile.step_jitter, spec.warmup_steps + spec.steps)
+    times, ready = _steps(spec, ranks, journal, (waits, step), slower * draws)
     measured = slice(spec.warmup_steps, None)
     sizes = [g.elements for g in profile.gradients]
     return {
@@ -167,6 +147,7 @@ def emulate(
         "data_wait_s": [0.0] * spec.steps,
         "warmup_step_time_s": times[: spec.warmup_steps],
         "split": StepSplit(whole_s=times[measured], alone_s=ready[measured], compute_s=ready[measured]),
+        "exchange_s": exchange_s(journal.timeline, spec.steps) if spec.timeline else {},
         "machine_busy_share": waits.busy_share(spec.steps),
         "loss": [],
         "parameters": sum(sizes),
@@ -178,6 +159,42 @@ def emulate(
             "slowdown": f"{slower:g}",
         },
     }
+
+
+def _steps(
+    spec: RunSpec,
+    ranks: Ranks,
+    journal: Journal,
+    emulated: tuple[Waits, Callable[[], list[tf.Tensor]]],
+    scales: NDArray[np.float64],
+) -> tuple[list[float], list[float]]:
+    """Do a step for each scale; wall times of all, and when in each the last gradient was ready, seconds."""
+    waits, step = emulated
+    times: list[float] = []
+    ready: list[float] = []
+    during = ExitStack()
+    gc.collect()
+    gc.disable()  # a collection in mid-step would be a straggler of our own making
+    for number, scale in enumerate(scales):
+        if number == 1:
+            journal.phase("first_step")
+        if number == spec.warmup_steps:
+            ranks.wait_for_all()
+            if spec.timeline:
+                during.enter_context(ranks.timeline(journal.timeline))
+        began = time.perf_counter()
+        waits.begin(began, float(scale))
+        averages: list[tf.Tensor] = []  # the last step's go before the next one's come
+        averages = step()
+        waits.end()
+        times.append(time.perf_counter() - began)
+        ready.append(waits.ready_after_s)
+        if number in (0, len(scales) - 1):
+            _require_averages(averages, ranks)
+        journal.step(number + 1, len(scales), times[-1])
+    during.close()
+    gc.enable()
+    return times, ready
 
 
 def slowdown(slow_hosts: str, host: str) -> float:

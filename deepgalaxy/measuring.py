@@ -77,11 +77,11 @@ def _afterwards(
     """What explains the measured steps, once they are done: where their time goes, what the cores can do at best."""
     from deepgalaxy.peak import gemm_flop_per_s
     from deepgalaxy.training.split import measure_split
-    from deepgalaxy.training.timeline import read_timeline, seconds_by_kind
+    from deepgalaxy.training.timeline import exchange_s
 
     found: dict[str, Any] = {"flop_per_image": work.flop_per_image}
-    if spec.timeline and (events := read_timeline(journal.timeline)):
-        found["exchange_s"] = {kind: s / spec.steps for kind, s in seconds_by_kind(events).items()}
+    if spec.timeline:
+        found["exchange_s"] = exchange_s(journal.timeline, spec.steps)
     if spec.split_steps:
         found["split"] = measure_split(work.kinds(), batches, spec.split_steps, ranks.wait_for_all)
         journal.phase("split")

@@ -143,7 +143,7 @@ def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     from deepgalaxy.emulation import THREADS, emulate  # imports TensorFlow, so only after it is set up
 
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
-    measured = emulate(spec, ranks, journal.phase, journal.step)
+    measured = emulate(spec, ranks, journal)
     journal.phase("measure")
     return measured
 

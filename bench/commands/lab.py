@@ -15,6 +15,7 @@ from bench.lab.links import Link
 from bench.lab.network import FOLDER, MOST_HOSTS, Lab
 from bench.lab.run import Wanted, fitting_hosts, links_of, run_campaign, run_on
 from bench.lab.site import Way, described, write_site
+from bench.lab.slurm import keeper
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
 
@@ -140,16 +141,15 @@ def _up(arguments: argparse.Namespace) -> int:
     wanted = _wanted(arguments)
     if len(wanted.links) > 1:
         raise InputError(f"--rate {arguments.rate} --delay {arguments.delay}: a lab that stays up has one of each")
-    if wanted.way.launcher == "srun":
-        raise InputError("--launcher srun is of `dgbench lab run`, which starts a Slurm for as long as it runs")
     lab = Lab(arguments.lab)
     with lab.held():
         lab.up(wanted.hosts, wanted.links[0], wanted.own_links)
         site = write_site(lab, wanted.way, wanted.slow_hosts)
+        if wanted.way.launcher == "srun":
+            keeper.start(lab)
     print(f"h1 to h{wanted.hosts}, {described(wanted.links[0], wanted.own_links)}; site file {site}")
-    print(
-        f"log in: dgbench lab exec h0 bash; then: dgbench run CAMPAIGN --site {site} --hostfile {lab.folder}/hostfile"
-    )
+    what = "submit CAMPAIGN" if wanted.way.launcher == "srun" else f"run CAMPAIGN --hostfile {lab.folder}/hostfile"
+    print(f"log in: dgbench lab exec h0 bash; then: dgbench {what} --site {site}")
     return 0
 
 

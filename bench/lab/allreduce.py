@@ -76,41 +76,42 @@ def measure(lab: Lab, wanted: Wanted, results: Results) -> int:
     return worst
 
 
-def allreduce_table(records: Sequence[RunRecord], links: Sequence[Link]) -> pd.DataFrame:
-    """One row a point on one of these links that ended well: median, ideal, their ratio, busy share of the machine."""
-    rows = []
-    for link in links:
-        for name, way in WAYS.items():
-            site = site_name(link, {}, way)
-            for record in records:
-                if (record.site, record.launcher) == (site, way.launcher) and record.outcome is Outcome.OK:
-                    rows.append(_row(record, link, name))
-    table = pd.DataFrame(rows)
-    return (
-        table if table.empty else table.sort_values(["rate", "delay", "way", "hosts"], ignore_index=True, kind="stable")
-    )
+def allreduce_table(records: Sequence[RunRecord], wanted: Wanted) -> pd.DataFrame:
+    """One row a point asked for that ended well: median, ideal, their ratio, busy share of the machine.
+
+    By links and ways in their order, counts innermost; of several launches of a point the last.
+    """
+    asked = {
+        (site_name(link, {}, way), way.launcher): (link, name) for link in wanted.links for name, way in WAYS.items()
+    }
+    rows = {}
+    for record in records:
+        link, way = asked.get((record.site, record.launcher), (None, ""))
+        spec = record.spec
+        same = (
+            spec.steps == wanted.rounds and Path(spec.profile).stem == _name(wanted) and spec.workers in wanted.counts
+        )
+        if link and same and record.outcome is Outcome.OK:
+            rows[wanted.links.index(link), list(WAYS).index(way), spec.workers] = _row(record, link, way)
+    return pd.DataFrame([rows[key] for key in sorted(rows)])
 
 
 def write_table(results: Results, wanted: Wanted) -> tuple[str, list[Path]]:
     """`allreduce.csv`, a row a point, and `allreduce.md`, a column a count; and the text to print."""
-    table = allreduce_table(list(results.records()), wanted.links)
+    table = allreduce_table(list(results.records()), wanted)
     if table.empty:
         return "no point ended well", []
-    order = [link.name for link in wanted.links]
-    table["cell"] = [
+    cells = [
         f"{row['median_s']:.3f} ({row['over_ideal']:.2f}), {row['machine_busy_share']:.0%}{'*' * row['cores_limit']}"
         for row in table.to_dict("records")
     ]
-    keys = sorted(
-        {(row["link"], row["way"]) for row in table.to_dict("records")},
-        key=lambda key: (order.index(key[0]), list(WAYS).index(key[1])),
-    )
-    shown = table.pivot(index=["link", "way"], columns="hosts", values="cell").reindex(keys).fillna("-")
+    shown = table.assign(cell=cells).pivot(index=["link", "way"], columns="hosts", values="cell")
+    shown = shown.reindex(table[["link", "way"]].drop_duplicates()).fillna("-")
     shown.columns = [f"{count} hosts" for count in shown.columns]
     text = shown.reset_index()
     note = NOTE.format(rounds=wanted.rounds, megabytes=wanted.payload_bytes / 1e6)
     markdown = f"# Allreduces against the ideal ring\n\n{as_markdown(text)}\n\n{note}\n"
-    files = write_pair(table.drop(columns="cell"), results.folder / "allreduce", markdown)
+    files = write_pair(table, results.folder / "allreduce", markdown)
     return f"{text.to_string(index=False)}\n\n{note}", files
 
 
@@ -139,8 +140,7 @@ def _row(record: RunRecord, link: Link, way: str) -> dict[str, object]:
 
 def _campaign(folder: Path, wanted: Wanted) -> Path:
     """The campaign's file, and beside it the profile of a step that only exchanges."""
-    elements = wanted.payload_bytes // 4
-    name = f"allreduce-{wanted.payload_bytes}"
+    elements, name = wanted.payload_bytes // 4, _name(wanted)
     write_profile(
         ComputeProfile(
             backbone="Small",
@@ -162,3 +162,8 @@ def _campaign(folder: Path, wanted: Wanted) -> Path:
     path = folder / f"{name}.toml"
     write_atomically(path, text.encode())
     return path
+
+
+def _name(wanted: Wanted) -> str:
+    """Of campaign and profile."""
+    return f"allreduce-{wanted.payload_bytes}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench import REPOSITORY
-from bench.lab import delaying, namespaces
+from bench.lab import attendants, delaying, namespaces
 from bench.lab.links import UNSHAPED, Link
 from bench.lab.namespaces import entered, identity, ip, kill_all
 from bench.lab.scripts import address, write_scripts
@@ -90,7 +90,8 @@ class Lab:
         state = self.state
         if state is None:
             return
-        delaying.end(state.prefix)
+        for what in (attendants.SLURM, attendants.DELAY):
+            attendants.end(what, state.prefix)
         ours = {name: inode for name, inode in state.inodes.items() if identity(name) in (inode, None) or not inode}
         living = {inode for name in ours if (inode := identity(name)) is not None}
         kill_all(living)
@@ -106,7 +107,7 @@ class Lab:
         self._write(state)
         for host in self.hosts:
             self.shape_one(host, state.own_links.get(host, link))
-        delaying.end(state.prefix)
+        attendants.end(attendants.DELAY, state.prefix)
         delays = {self.namespace(h): state.own_links.get(h, link).delay_s for h in self.hosts}
         if any(delays.values()):
             delaying.start({name: seconds for name, seconds in delays.items() if seconds}, self.folder)
@@ -137,7 +138,7 @@ class Lab:
         """Whether packets are delayed now, as far as they should be."""
         state = self._required()
         wanted = any(each.delay_s for each in (state.link, *state.own_links.values()))
-        return not wanted or bool(delaying.running(state.prefix))
+        return not wanted or bool(attendants.running(attendants.DELAY, state.prefix))
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -7,12 +7,19 @@ from pathlib import Path
 
 from bench.store.results import write_atomically
 
+SLURM_CONF = "slurm.conf"
+"""In a lab's folder, while Slurm is up on it: where its configuration is."""
+
 ENTER = """\
 #!/bin/sh
 # enter HOST COMMAND...: run a command on a host of this lab, with its network, its name and the lab's hosts file
 PATH="$PATH:/usr/sbin:/sbin"
 host=$1
 shift
+if [ -r "@FOLDER@/@SLURM_CONF@" ]; then
+  SLURM_CONF=$(readlink -f "@FOLDER@/@SLURM_CONF@")
+  export SLURM_CONF
+fi
 exec ip netns exec "@PREFIX@-$host" unshare --uts sh -c '
   hostname "$0" && mount --bind "@FOLDER@/hosts" /etc/hosts && exec "$@"' "$host" "$@"
 """
@@ -43,7 +50,9 @@ def write_scripts(folder: Path, prefix: str, hosts: Sequence[str]) -> None:
     write_atomically(folder / "hosts", ("\n".join(names) + "\n").encode())
     write_atomically(folder / "hostfile", ("\n".join(hosts[1:]) + "\n").encode())
     for path, text in ((folder / "enter", ENTER), (folder / "bin" / "ssh", SSH)):
-        write_atomically(path, text.replace("@FOLDER@", str(folder)).replace("@PREFIX@", prefix).encode())
+        for name, value in {"@FOLDER@": str(folder), "@PREFIX@": prefix, "@SLURM_CONF@": SLURM_CONF}.items():
+            text = text.replace(name, value)
+        write_atomically(path, text.encode())
         path.chmod(0o755)
 
 

@@ -38,6 +38,7 @@ TEMPLATE = """\
 name = "{name}"
 description = "{hosts} virtual hosts on one machine, {network}"
 launcher = "{launcher}"
+scheduler = "{scheduler}"
 nodes = {hosts}
 cores_per_node = {cores}
 cores_per_worker = {cores}
@@ -83,6 +84,7 @@ def write_site(lab: Lab, way: Way, slow_hosts: Mapping[str, float] | None = None
         name=name,
         hosts=state.hosts,
         launcher=way.launcher,
+        scheduler="slurm" if way.launcher == "srun" else "none",
         cores=len(physical_cores(os.sched_getaffinity(0))),
         memory=MEMORY_PER_HOST,
         network=network,

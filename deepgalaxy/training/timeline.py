@@ -49,6 +49,12 @@ def seconds_by_kind(events: list[dict[str, Any]]) -> dict[str, float]:
     return {kind: MICROSECOND * _covered(found) for kind, found in spans.items()}
 
 
+def exchange_s(path: Path, steps: int) -> dict[str, float]:
+    """Seconds a step by kind of activity, of a timeline of so many steps; nothing where Horovod wrote none."""
+    events = read_timeline(path)
+    return {kind: seconds / steps for kind, seconds in seconds_by_kind(events).items()} if events else {}
+
+
 def _keep(spans: dict[str, list[tuple[float, float]]], name: str, begin: float, end: float) -> None:
     for kind, prefixes in KINDS.items():
         if name.startswith(prefixes):

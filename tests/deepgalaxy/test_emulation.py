@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import platform
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from bench import REPOSITORY
 from deepgalaxy import emulation
 from deepgalaxy.emulation import RELEASES, emulate, emulated_step, releases
 from deepgalaxy.errors import BadResultError, InputError
+from deepgalaxy.journal import Journal
 from deepgalaxy.profile import ComputeProfile, GradientReady, write_profile
 from deepgalaxy.record import RankRecord
 from deepgalaxy.spec import read_json, to_json
@@ -41,6 +43,11 @@ def emulated(make_spec, tmp_path):
         return make_spec(compute=Compute.EMULATED, profile=str(path), data="", **fields)
 
     return made
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path, 0)
 
 
 class Clocked(Alone):
@@ -101,11 +108,11 @@ def test_releases_keep_all_gradients_in_order_and_none_comes_early(times, backwa
     assert len(found) <= RELEASES / backward_s + 1
 
 
-def test_the_record_tells_times_sizes_and_how_busy_the_machine_was(emulated):
-    phases, steps = [], []
-    fields = emulate(emulated(), Alone(), phases.append, lambda *step: steps.append(step))
-    assert phases == ["build", "first_step"]
-    assert [number for number, _, _ in steps] == [1, 2, 3, 4]
+def test_the_record_tells_times_sizes_and_how_busy_the_machine_was(emulated, journal, tmp_path):
+    fields = emulate(emulated(), Alone(), journal)
+    lines = [json.loads(line) for line in (tmp_path / "rank-00000.steps.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in lines if "phase" in line] == ["start", "build", "first_step"]
+    assert [line["step"] for line in lines if "step" in line] == [1, 2, 3, 4]
     assert fields["gradient_bytes"] == 4 * 1010 and fields["parameters"] == 1010
     assert len(fields["step_time_s"]) == 3 and min(fields["step_time_s"]) >= 0.12
     assert fields["split"].whole_s == fields["step_time_s"]
@@ -114,33 +121,33 @@ def test_the_record_tells_times_sizes_and_how_busy_the_machine_was(emulated):
     assert fields["loss"] == []
 
 
-def test_steps_vary_as_the_profile_does(emulated):
+def test_steps_vary_as_the_profile_does(emulated, journal):
     spec = emulated(profile(step_jitter=[1.0, 3.0]), steps=24, warmup_steps=1)
-    times = emulate(spec, Alone(), print, lambda *_: None)["split"].compute_s
+    times = emulate(spec, Alone(), journal)["split"].compute_s
     long = [t for t in times if t >= 3 * 0.12]
     assert 0 < len(long) < 24
     assert all(t >= 0.12 for t in times)
 
 
-def test_a_slow_host_waits_longer(emulated, monkeypatch):
+def test_a_slow_host_waits_longer(emulated, journal, monkeypatch):
     monkeypatch.setenv(emulation.SLOW_HOSTS, f"other=9,{platform.node()}=2")
-    fields = emulate(emulated(), Alone(), print, lambda *_: None)
+    fields = emulate(emulated(), Alone(), journal)
     assert min(fields["split"].compute_s) >= 2 * 0.12
     assert fields["checks"]["slowdown"] == "2"
 
 
-def test_a_wrong_average_is_found(emulated):
+def test_a_wrong_average_is_found(emulated, journal):
     class Damaging(Alone):
         def average(self, gradients):
             return [g + tf.one_hot(2, tf.size(g)) if g.shape[0] == 1000 else g for g in gradients]
 
     with pytest.raises(BadResultError, match="element 2 of gradient 1 is 2.0 on average, not 1"):
-        emulate(emulated(), Damaging(), print, lambda *_: None)
+        emulate(emulated(), Damaging(), journal)
 
 
-def test_a_profile_of_something_else_is_refused(emulated):
+def test_a_profile_of_something_else_is_refused(emulated, journal):
     with pytest.raises(InputError, match="is of .*EfficientNetB0.*32, 4.*not of .*32, 8"):
-        emulate(emulated(batch_size=8), Alone(), print, lambda *_: None)
+        emulate(emulated(batch_size=8), Alone(), journal)
 
 
 def test_the_worker_emulates_where_the_spec_says_so(emulated, tmp_path):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from bench import REPOSITORY
@@ -52,6 +53,37 @@ def test_ranks_of_every_launcher_exchange_on_hosts_of_their_own(campaign, tmp_pa
     assert {rank.checks["transport"] for rank in record.ranks} == {"gloo" if launcher == "horovodrun" else "mpi"}
     # Each waited for its own draws of the jitter, 0.9 to 1.1 of 0.13 s and more, and then for the others.
     assert all(min(rank.split.compute_s) >= 0.9 * 0.13 for rank in record.ranks)
+
+
+def test_a_campaign_is_submitted_on_a_lab_that_stays_up(campaign, tmp_path, capfd):
+    if reason := why_not():
+        pytest.skip(f"no Slurm here: {reason}")
+    _, _, file, *_ = campaign([2])
+    where = ["--lab", str(tmp_path / "lab")]
+    assert main(["lab", "up", "--hosts", "2", "--rate", "100mbit", "--launcher", "srun", *where]) == 0
+    try:
+        site = str(tmp_path / "lab" / "sites" / "lab-100mbit.toml")
+        submit = [
+            sys.executable,
+            "-m",
+            "bench.cli",
+            "submit",
+            file,
+            "--site",
+            site,
+            "--results",
+            str(tmp_path / "results"),
+        ]
+        assert main(["lab", "exec", *where, "h0", *submit]) == 0
+        assert "job 1: 1 points, 2 nodes" in capfd.readouterr().out
+        results = Results(tmp_path / "results")
+        until(lambda: list(results.records()), 90, "no point has ended")
+        (record,) = results.records()
+        assert (record.outcome, record.job, record.hosts) == (Outcome.OK, "1", ["h1", "h2"]), record.reason
+    finally:
+        assert main(["lab", "down", *where]) == 0
+    told = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    assert not [line for line in told if str(tmp_path) in line or "slurmd -D -N h" in line]
 
 
 def test_each_rate_is_a_curve_of_its_own_and_the_slower_exchanges_longer(campaign, tmp_path, capsys):

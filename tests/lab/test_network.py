@@ -13,7 +13,7 @@ import pytest
 from bench import REPOSITORY
 from bench.cli import main
 from bench.lab import namespaces
-from bench.lab.delaying import PROGRAM
+from bench.lab.attendants import DELAY
 from bench.lab.links import Link
 from bench.lab.namespaces import NAMED, identity, ip
 from bench.lab.network import Lab
@@ -143,7 +143,7 @@ def test_what_a_killed_process_left_the_next_one_removes(tmp_path, after_s):
     assert fastest_round_trip_s(lab) > 0
     lab.down()
     assert ours() == before
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(PROGRAM) in (p.info["cmdline"] or [])]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if DELAY in (p.info["cmdline"] or [])]
 
 
 def test_commands_tell_what_there_is(tmp_path, capsys):

@@ -4,7 +4,7 @@ import pytest
 from bench.campaign.plan import Experience, job_minutes, needs_no_less, plan
 from bench.campaign.site import Site
 from bench.store.summary import summarised
-from deepgalaxy.words import Compute, Outcome
+from deepgalaxy.words import Compute, Outcome, Provenance
 
 SITE = Site(
     name="box", nodes=4, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30
@@ -74,9 +74,7 @@ def test_more_of_anything_needs_no_less(make_spec):
 
 
 def test_what_ranks_need_that_wait_says_nothing_of_those_that_compute(make_spec, launch):
-    emulated = {"compute": Compute.EMULATED, "profile": "p.json"}
-    small = Experience([launch(peak_rss_bytes=2**30)], SITE)
-    oom = Experience([launch(outcome=Outcome.OOM, **emulated)], SITE)
-    assert not small.why_not(make_spec(**emulated))
+    emulated = {"compute": Compute.EMULATED, "profile": "profile.json"}
+    oom = Experience([launch(outcome=Outcome.OOM, provenance=Provenance.EMULATED)], SITE)
     assert not oom.why_not(make_spec())
     assert oom.why_not(make_spec(**emulated))

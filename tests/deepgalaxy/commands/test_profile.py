@@ -32,7 +32,7 @@ def test_every_gradient_is_there_once_and_in_the_order_of_a_backward_pass(measur
     elements = [g.elements for g in profile.gradients]
     assert len(elements) == told["gradients"] == 214 and 4 * sum(elements) == told["gradient_bytes"]
     assert elements[0] == 71  # the bias of the last layer
-    assert 7 * 7 * 64 in elements[-8:]  # the kernel of the first, on images of one channel
+    assert 7 * 7 * 3 * 64 in elements[-8:]  # the kernel of the first, on three channels
     assert len(profile.step_jitter) == 5 and np.mean(profile.step_jitter) == pytest.approx(1, abs=1e-3)
 
 
