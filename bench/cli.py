@@ -13,7 +13,7 @@ import msgspec
 from bench import REPOSITORY
 from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
-from bench.commands import campaigns, gate, jobs
+from bench.commands import campaigns, gate, jobs, memory
 from bench.commands.common import SOME_FAILED_EXIT_CODE
 from deepgalaxy import __version__
 from deepgalaxy.errors import InputError, reports_input_errors
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     campaigns.add(commands)
     jobs.add(commands)
     gate.add(commands)
+    memory.add(commands)
     overhead = commands.add_parser(
         "overhead",
         help="what keeps N ranks on this machine from N times the speed of one",

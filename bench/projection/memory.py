@@ -1,0 +1,261 @@
+"""Peak memory of a worker, for any backbone, resolution, batch and precision, from a few measured runs.
+
+What a worker holds, in the terms of which the model is a sum (each with a coefficient that is fitted, none negative):
+
+  base      interpreter, TensorFlow, MPI, the images' file: the same for all points of a mode, precision and engine
+  state     training: weights, gradients and the optimizer's slots, 4 bytes a number; inference: weights
+  graph     the graph of the step itself, by its number of operations
+  maps      feature maps alive at once: pixels x batch x bytes per pixel, from a liveness analysis of the step's graph
+            (`deepgalaxy.networks.live`); the coefficient stands for the allocator and the libraries' own copies
+  exchange  more than one rank: Horovod, and its fusion buffer, as far as gradients fill it
+            (HOROVOD_FUSION_THRESHOLD is 128 MiB in Horovod 0.28)
+
+A backbone may differ in its maps from what the analysis says by a share of its own: a coefficient with a prior, normal
+around 0 (a mixed model, e.g. Gelman & Hill 2007, chapter 12). It is learnt where the backbone was measured; where it
+was not, it widens the interval. Errors are taken as relative: rows are weighted by 1 / measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import lsq_linear
+from scipy.special import stdtrit
+
+from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.networks.costs import MemoryCost
+from deepgalaxy.words import Engine, Mode, Precision
+
+SLOTS = {"SGD": 0, "Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "Adam": 2, "Adamax": 2, "Ftrl": 2, "Nadam": 2}
+"""Numbers that Keras's legacy optimizers keep for each trainable one."""
+
+FUSION_BYTES = 128 * 2**20
+NUMBER_BYTES = 4  # variables are float32 in every precision
+
+BACKBONES_OVER_NOISE = 5.0
+"""Prior spread of a backbone's own share of its maps over the spread of points around the model."""
+
+CONFIDENCE = 0.95
+
+TERMS = ("base", "state", "graph", "maps", "exchange")
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What the memory of a worker depends on. resolution: image edge, pixels; batch_size: images a worker and step."""
+
+    mode: Mode
+    backbone: str
+    resolution: int
+    batch_size: int
+    precision: Precision = Precision.FP32
+    engine: Engine = Engine.TENSORFLOW
+    workers: int = 1
+    optimizer: str = "Adadelta"
+
+
+class Peak(msgspec.Struct, frozen=True):
+    """A measured peak of resident memory, of the hungriest rank, bytes."""
+
+    load: Load
+    peak_rss_bytes: float
+
+
+class Estimate(NamedTuple):
+    """A predicted peak with its 95% prediction interval, bytes, and its parts by term (`TERMS`)."""
+
+    peak_rss_bytes: float
+    low: float
+    high: float
+    parts: dict[str, float]
+
+
+class Miss(NamedTuple):
+    """A measured peak, and what a model says of it that was fitted without it."""
+
+    measured: Peak
+    predicted: Estimate
+
+    @property
+    def error(self) -> float:
+        """Relative: predicted over measured, less 1."""
+        return self.predicted.peak_rss_bytes / self.measured.peak_rss_bytes - 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether the measured peak lies in the interval."""
+        return self.predicted.low <= self.measured.peak_rss_bytes <= self.predicted.high
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """A fitted model.
+
+    columns: names of what is fitted, `term`, `term of kind` or `maps of BACKBONE`; coefficients: (columns,)
+    covariance: (columns, columns) of the coefficients, in units of `spread` squared
+    spread: relative, of points around the model; freedom: degrees of freedom that are left for it
+    """
+
+    costs: Mapping[str, MemoryCost]
+    columns: tuple[str, ...]
+    coefficients: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    spread: float
+    freedom: float
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.columns)}
+
+    @cached_property
+    def _quantile(self) -> float:
+        return float(stdtrit(self.freedom, 0.5 + CONFIDENCE / 2))  # of Student's t
+
+    def knows(self, load: Load) -> bool:
+        """Whether points of its mode, precision and engine were among the measured."""
+        return (
+            load.backbone in self.costs and load.optimizer in SLOTS and all(c in self._place for c in _required(load))
+        )
+
+    def predict(self, load: Load) -> Estimate:
+        """Peak of resident memory of one worker.
+
+        Raises
+        ------
+        InputError: nothing of its mode, precision and engine was measured, or no such backbone
+        """
+        if not self.knows(load):
+            what = f"{load.mode.value} {load.backbone} in {load.precision.value} with {load.engine.value}"
+            raise InputError(f"memory of {what}: no point of this mode, precision and engine was measured")
+        row = _row(load, self.costs)
+        known = {c: v for c, v in row.items() if c in self._place}
+        at = [self._place[c] for c in known]
+        values = np.fromiter(known.values(), float)
+        shares = values * self.coefficients[at]
+        peak = float(shares.sum())
+        variance = 1 + values @ self.covariance[np.ix_(at, at)] @ values / peak**2
+        if len(known) < len(row):  # a backbone that was not measured: all that is known of it is the prior
+            variance += (BACKBONES_OVER_NOISE * row[_own(load.backbone)] / peak) ** 2
+        reach = float(np.exp(self._quantile * self.spread * np.sqrt(variance)))
+        parts = dict.fromkeys(TERMS, 0.0)
+        for column, share in zip(known, shares, strict=True):
+            parts[column.partition(" ")[0]] += float(share)
+        return Estimate(peak, peak / reach, peak * reach, parts)
+
+
+def fit(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> MemoryModel:
+    """The model of measured peaks.
+
+    costs: of every backbone among them, and of those to be predicted
+
+    Raises
+    ------
+    InputError: too few points, or a backbone or optimizer that nothing is known of
+    """
+    for point in measured:
+        for field, known in (("backbone", costs), ("optimizer", SLOTS)):
+            if (value := getattr(point.load, field)) not in known:
+                raise InputError(near_names(field, value, known))
+    rows = [_row(point.load, costs) for point in measured]
+    columns = tuple(dict.fromkeys(column for row in rows for column in row))
+    own = np.array([column.startswith("maps of") for column in columns], bool)
+    shared = int(np.count_nonzero(~own))
+    if len(measured) <= shared:
+        raise InputError(f"{len(measured)} measured points are too few for a memory model of {shared} coefficients")
+    y = np.array([point.peak_rss_bytes for point in measured], float)
+    values = np.array([[row.get(c, 0.0) for c in columns] for row in rows]) / y[:, None]
+    prior = np.diag(np.ones(len(columns)))[own] / BACKBONES_OVER_NOISE
+    whole = np.vstack([values, prior])
+    scale = np.abs(whole).max(axis=0)
+    target = np.concatenate([np.ones(len(y)), np.zeros(len(prior))])
+    found = lsq_linear(whole / scale, target, bounds=(np.where(own, -np.inf, 0.0), np.inf), tol=1e-12)
+    coefficients = found.x / scale
+    covariance = _covariance(whole, scale, free=own | (found.x > 1e-9))
+    freedom = max(1.0, len(y) - float(np.einsum("ij,jk,ik->", values, covariance, values)))
+    residuals = np.log(values @ coefficients)
+    return MemoryModel(
+        costs=costs,
+        columns=columns,
+        coefficients=coefficients,
+        covariance=covariance,
+        spread=float(np.sqrt(np.sum(residuals**2) / freedom)),
+        freedom=freedom,
+    )
+
+
+def left_out(
+    measured: Sequence[Peak], costs: Mapping[str, MemoryCost], group: Callable[[Load], object] = lambda load: load
+) -> list[Miss]:
+    """Every point predicted by a model of all points that are not in its group (a point, or say a backbone).
+
+    Points that the rest says nothing of (the only ones of a precision, say) are left out.
+    """
+    misses = []
+    groups = dict.fromkeys(group(point.load) for point in measured)
+    for each in groups:
+        model = fit([point for point in measured if group(point.load) != each], costs)
+        mine = (point for point in measured if group(point.load) == each and model.knows(point.load))
+        misses += [Miss(point, model.predict(point.load)) for point in mine]
+    return misses
+
+
+def errors(misses: Iterable[Miss]) -> dict[str, float]:
+    """Median, 90th percentile and largest absolute relative error, and the share of points within the interval."""
+    misses = list(misses)
+    sizes = np.abs([miss.error for miss in misses])
+    return {
+        "points": len(misses),
+        "median": float(np.median(sizes)),
+        "p90": float(np.quantile(sizes, 0.9)),
+        "largest": float(sizes.max()),
+        "inside_interval": float(np.mean([miss.inside for miss in misses])),
+    }
+
+
+def _row(load: Load, costs: Mapping[str, MemoryCost]) -> dict[str, float]:
+    """Values of the columns that a point has."""
+    cost, kind = costs[load.backbone], _kind(load)
+    pixels = float(load.batch_size * load.resolution**2)
+    if load.mode is Mode.TRAIN:
+        maps = pixels * cost.training_bytes_per_pixel
+        numbers = cost.parameters + (1 + SLOTS[load.optimizer]) * cost.trainable_parameters
+    else:
+        maps, numbers = pixels * cost.inference_bytes_per_pixel, cost.parameters
+    row = {
+        f"base {kind}": 1.0,
+        f"state {load.mode.value}": float(NUMBER_BYTES * numbers),
+        f"graph {load.mode.value}": float(cost.operations),
+        f"maps {kind}": maps,
+        _own(load.backbone): maps,
+    }
+    if load.mode is Mode.TRAIN and load.workers > 1:
+        row["exchange"] = 1.0
+        row["exchange fusion"] = float(min(FUSION_BYTES, NUMBER_BYTES * cost.trainable_parameters))
+    return row
+
+
+def _required(load: Load) -> set[str]:
+    """Columns without which a point can't be predicted."""
+    exchange = {"exchange"} if load.mode is Mode.TRAIN and load.workers > 1 else set()
+    return {f"base {_kind(load)}", f"maps {_kind(load)}"} | exchange
+
+
+def _kind(load: Load) -> str:
+    return f"{load.mode.value} {load.precision.value} {load.engine.value}"
+
+
+def _own(backbone: str) -> str:
+    return f"maps of {backbone}"
+
+
+def _covariance(rows: NDArray[np.float64], scale: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of the coefficients in units of the spread squared; those that rest on their bound have none."""
+    scaled = (rows / scale)[:, free]
+    covariance = np.zeros((len(scale), len(scale)))
+    covariance[np.ix_(free, free)] = np.linalg.pinv(scaled.T @ scaled, hermitian=True)
+    return covariance / np.outer(scale, scale)
