@@ -96,7 +96,7 @@ class Miss(NamedTuple):
 class MemoryModel:
     """A fitted model.
 
-    columns: names of what is fitted, `term`, `term of kind` or `maps of BACKBONE`; coefficients: (columns,)
+    columns: names of what is fitted, `term`, `term of kind` or `maps of BACKBONE, mode`; coefficients: (columns,)
     covariance: (columns, columns) of the coefficients, in units of `spread` squared
     spread: relative, of points around the model; freedom: degrees of freedom that are left for it
     """
@@ -140,7 +140,7 @@ class MemoryModel:
         peak = float(shares.sum())
         variance = 1 + values @ self.covariance[np.ix_(at, at)] @ values / peak**2
         if len(known) < len(row):  # a backbone that was not measured: all that is known of it is the prior
-            variance += (BACKBONES_OVER_NOISE * row[_own(load.backbone)] / peak) ** 2
+            variance += (BACKBONES_OVER_NOISE * row[_own(load)] / peak) ** 2
         reach = float(np.exp(self._quantile * self.spread * np.sqrt(variance)))
         parts = dict.fromkeys(TERMS, 0.0)
         for column, share in zip(known, shares, strict=True):
@@ -231,7 +231,7 @@ def _row(load: Load, costs: Mapping[str, MemoryCost]) -> dict[str, float]:
         f"state {load.mode.value}": float(NUMBER_BYTES * numbers),
         f"graph {load.mode.value}": float(cost.operations),
         f"maps {kind}": maps,
-        _own(load.backbone): maps,
+        _own(load): maps,
     }
     if load.mode is Mode.TRAIN and load.workers > 1:
         row["exchange"] = 1.0
@@ -249,8 +249,8 @@ def _kind(load: Load) -> str:
     return f"{load.mode.value} {load.precision.value} {load.engine.value}"
 
 
-def _own(backbone: str) -> str:
-    return f"maps of {backbone}"
+def _own(load: Load) -> str:
+    return f"maps of {load.backbone}, {load.mode.value}"
 
 
 def _covariance(rows: NDArray[np.float64], scale: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ def readable(rows: Sequence[Row]) -> str:
         }
         for row in rows
     ]
-    return pd.DataFrame(table).to_markdown(index=False, disable_numparse=True)
+    return _markdown(table)
 
 
 def readable_errors(told: dict[str, dict[str, Any]]) -> str:
@@ -74,7 +74,11 @@ def readable_errors(told: dict[str, dict[str, Any]]) -> str:
         f"90% within {s['p90']:.1%}, largest {s['largest']:.1%}; {s['inside_interval']:.0%} lie in the 95% interval"
         for name, s in ((name, part["summary"]) for name, part in told.items())
     ]
-    return "\n".join([pd.DataFrame(table).to_markdown(index=False, disable_numparse=True), "", *lines])
+    return "\n".join([_markdown(table), "", *lines])
+
+
+def _markdown(table: list[Row]) -> str:
+    return str(pd.DataFrame(table).to_markdown(index=False, disable_numparse=True))
 
 
 def row_key(row: Row) -> tuple[object, ...]:

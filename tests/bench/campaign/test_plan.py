@@ -79,7 +79,7 @@ def test_what_was_never_measured_is_predicted(make_spec, launch):
     large = make_spec(backbone="EfficientNetB4", resolution=1024, batch_size=8, workers=4, workers_per_node=4)
     (planned,) = plan([large], SITE, Experience([], SITE))
     told = re.fullmatch(
-        r"(\S+) \[(\S+), (\S+)\] GiB a worker are predicted, 4 on a node; it has 16 GiB \(--force runs it all the same\)",
+        r"(\S+) \[(\S+), (\S+)\] GiB a worker are predicted, 4 on a node; it has 16 GiB \(--force .*\)",
         planned.why_not,
     )
     peak, low, high = map(float, told.groups())
