@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slurm lint lock clean
+.PHONY: help setup bench test test-slurm test-lab lint lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,12 +21,16 @@ $(READY): requirements.lock requirements-horovod.lock pyproject.toml tools/setup
 bench: $(READY)  ## the main job: mergers, training and inference on 1 and 2 workers, table and figure
 	@$(BIN)/dgbench run quick
 
-test: $(READY) lint  ## lint, types and all tests; what CI runs
-	@$(BIN)/python -m pytest -q --durations=8
+test: $(READY) lint  ## lint, types and all tests but the lab's
+	@$(BIN)/python -m pytest -q --durations=8 --ignore=tests/lab
 
 test-slurm: $(READY)  ## jobs of a real Slurm with 4 nodes on this machine (Debian, root; installs it when missing)
 	@bash tools/slurm.sh
 	@$(BIN)/python -m pytest -q tests/slurm
+
+test-lab: $(READY)  ## a cluster in a box: real ranks on real links, and what becomes of them in faults (root; skips where it can't)
+	@bash tools/lab.sh || echo "tools/lab.sh could not install all; tests that need it are skipped"
+	@$(BIN)/python -m pytest -q --durations=8 tests/lab
 
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .

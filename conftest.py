@@ -28,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--hostfile", type=Path, help="nodes to run on, one a line (those of the Slurm allocation around)")
     add("--cores-per-worker", type=int, help="cores of each worker, instead of the site's share")
     add("--launcher", help="mpirun, mpich, intelmpi, horovodrun, srun or local, instead of the site's")
-    add("--baseline", type=int, help="worker count that efficiency is relative to (4, or 1 where 4 can't be had)")
+    add("--baseline-workers", type=int, help="count that efficiency is relative to (4, or 1 where 4 can't be had)")
+    add("--baseline", metavar="NAME", help="hold each point against this one of results/baselines/<site>")
+    add("--launches", type=int, default=1, help="launches of each point; a baseline needs 2 or more to tell (1)")
     add("--steps", type=int, default=16, help="measured steps of a run (16)")
     add("--data", help="HDF5 file of merger images (simulated when left out)")
     add("--model", help="a trained model.keras to predict with: also compares its answers with those in FP32")
@@ -94,6 +96,7 @@ def measure(
         with capture.global_and_fixture_disabled():  # a point takes a minute: its progress is shown
             slowest = benchmarks.run(point)
         replay(slowest, point.curve_name, benchmarks.extra_info())
+        benchmarks.judge(point)
 
     return measured
 

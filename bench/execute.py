@@ -1,4 +1,4 @@
-"""Run the points of a campaign one after the other, and report on what there is."""
+"""Run the points of a campaign one after the other."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from bench.analysis.comparable import REMEDY, require_comparable
-from bench.analysis.precision import precision_table
 from bench.analysis.scaling import scaling_table
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.plan import Experience
@@ -19,14 +17,11 @@ from bench.campaign.site import Site
 from bench.launch.allocation import Allocation
 from bench.launch.journals import Journals
 from bench.launch.run import Limits, run_point
-from bench.report.figure import write_figure
-from bench.report.tables import notes, readable, readable_precisions, write_precisions, write_tables
 from bench.store.results import Results
 from deepgalaxy.console import Progress
-from deepgalaxy.environment import surroundings
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 
 SPARE_S = 6.0
 """Left of a job's time when its last point should end: to write and report."""
@@ -57,7 +52,7 @@ def measure(
     """
     terms = terms or Terms()
     allocation = terms.allocation
-    provide(data, [spec for spec in specs if not site.why_not(spec)])
+    provide(data, [s for s in specs if s.compute is Compute.REAL and not site.why_not(s)])
     began, used = time.monotonic(), time.process_time()
     progress = Progress(len(specs))
     experience = Experience(results.summaries(), site)
@@ -100,38 +95,6 @@ def summary(record: RunRecord) -> str:
         f"{record.spec.name}: {row['throughput_images_per_s']:.1f} images/s, "
         f"step {row['step_time_s']:.3f} s, peak {peak:.2f} GiB a rank, took {record.wall_s:.0f} s"
     )
-
-
-def report(
-    results: Results, question: str, baseline_workers: int, *, mixed: bool = False, remedy: str = REMEDY
-) -> tuple[str, list[Path]]:
-    """Write tables and figure from all stored records; returns the printed table and the files.
-
-    mixed: join also records of one site whose machines or software differ
-    remedy: what can be done where they do, for the error
-
-    Raises
-    ------
-    InputError: they do, and nobody asked for it
-    """
-    records = list(results.records())
-    if not mixed:
-        require_comparable(records, remedy)
-    table = scaling_table(records, baseline_workers)
-    if table.empty:
-        return "no records yet", []
-    system = records[-1].machine or surroundings()
-    day = datetime.now(timezone.utc).date()
-    where = f"{system.get('cpu', 'unknown CPU')}, {system.get('hostname', '')}, {day}"
-    title = f"{question}\n{where}, baseline {baseline_workers} worker(s)"
-    files = write_tables(table, results.folder, question)
-    files += write_figure(table, results.folder, title)
-    text = f"{readable(table).to_string(index=False)}\n\n{notes(table)}"
-    precisions = precision_table(records)
-    if not precisions.empty:
-        files += write_precisions(precisions, results.folder)
-        text += f"\n\n{readable_precisions(precisions).to_string(index=False)}"
-    return text, files
 
 
 def _run(

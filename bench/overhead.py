@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.analysis import bootstrap
-from bench.analysis.scaling import steady_steps
+from bench.analysis.intervals import interval, mean_throughput, throughput_draws
+from bench.analysis.scaling import steady_launches
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
@@ -69,18 +69,16 @@ def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
     InputError: a way without any launch that ended well
     """
     rng = np.random.default_rng(seed)
-    draws, values = {}, {}
     for way, launches in records.items():
         if not launches:
             raise InputError(f"no launch of {way!r} ended well; their folders hold the logs")
-        images = launches[0].spec.global_batch_size
-        steps = [steady_steps(record) for record in launches]
-        draws[way] = bootstrap.throughput_draws(steps, images, rng)
-        values[way] = bootstrap.mean_throughput(steps, images)
+    ways = {way: steady_launches(launches) for way, launches in records.items()}
+    draws = throughput_draws(ways, rng)
+    values = {way: mean_throughput(launches) for way, launches in ways.items()}
     rows = []
     for way in records:
         workers = records[way][0].spec.workers
-        low, high = bootstrap.interval(draws[way] / draws["one"] / workers)
+        low, high = interval(draws[way] / draws["one"] / workers)
         alone = way == "one"
         rows.append(
             {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -11,24 +10,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from bench import REPOSITORY, execute
+from bench.analysis import gate
 from bench.analysis.scaling import baseline_for, curve, scaling_table, steady_steps
-from bench.campaign.campaign import make_spec
 from bench.campaign.counts import parse_counts
 from bench.campaign.data import DataRequest
-from bench.campaign.site import Launcher, Site, load_site
+from bench.campaign.site import Site
+from bench.commands.common import EFFECT
 from bench.launch import allocation
 from bench.launch.allocation import Allocation
+from bench.options import asked_site, integers, swept, up_to
+from bench.report.report import report
+from bench.store import baselines
+from bench.store.baselines import Baseline
 from bench.store.results import Results
 from deepgalaxy.data.layout import read_catalogue
-from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.networks.catalogue import NO_BACKBONE
+from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Engine, Mode, Outcome, Precision, possible
+from deepgalaxy.words import Mode, Outcome
 
 DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"
 EXTRA_INFO = (
@@ -37,9 +39,6 @@ EXTRA_INFO = (
     *("step_p50_s", "step_p95_s", "step_p99_s"),
     *("peak_rss_bytes", "total_peak_rss_bytes", "provenance", "oversubscribed", "site", "launcher"),
 )
-BATCHES_PER_STEP = 32
-"""A batch loads in a fraction of the time of a step that computes: so many more are measured."""
-
 FEWEST_VECTORS = 101
 """In an index to search: one more than the neighbours that are looked at."""
 
@@ -82,6 +81,8 @@ class Benchmarks:
     data: DataRequest
     asked: frozenset[int]
     vectors: list[int]
+    launches: int = 1
+    reference: Baseline | None = None
     here: Allocation = field(default_factory=Allocation)
     _measured: list[RunRecord] = field(default_factory=list)
 
@@ -94,9 +95,9 @@ class Benchmarks:
         InputError: anything that can't be run as asked, named with its option
         """
         here = allocation.find(os.environ, options.hostfile)
-        site = here.narrowed(_site(options))
-        workers = parse_counts(options.workers) if options.workers else _up_to(site.slots)
-        baseline = baseline_for(workers, site.slots, options.baseline)
+        site = here.narrowed(asked_site(options))
+        workers = parse_counts(options.workers) if options.workers else up_to(site.slots)
+        baseline = baseline_for(workers, site.slots, options.baseline_workers)
         if options.data:
             read_catalogue(Path(options.data))
         if options.model and not Path(options.model).is_file():
@@ -104,11 +105,25 @@ class Benchmarks:
         # The default folder is made when something is measured, one that was asked for is checked now.
         results = Results(options.results) if options.results else None
         data = DataRequest(file=options.data or "")
-        specs = _swept(options, site, data, sorted({baseline, *workers}))
-        vectors = _integers("--vectors", options.vectors) if options.vectors else []
+        specs = swept(options, site, data, sorted({baseline, *workers}))
+        vectors = integers("--vectors", options.vectors) if options.vectors else []
         if min(vectors, default=FEWEST_VECTORS) < FEWEST_VECTORS:
             raise InputError(f"--vectors {min(vectors)} is too small: {FEWEST_VECTORS} or more is allowed")
-        return cls(site, specs, baseline, results, data, frozenset(workers), vectors, here)
+        if options.launches < 1:
+            raise InputError(f"--launches {options.launches} is too small: 1 or more is allowed")
+        reference = baselines.read(baselines.locate(site.name, options.baseline)) if options.baseline else None
+        return cls(
+            site,
+            specs,
+            baseline,
+            results,
+            data,
+            frozenset(workers),
+            vectors,
+            launches=options.launches,
+            reference=reference,
+            here=here,
+        )
 
     def points(self, mode: Mode) -> list[RunSpec]:
         """The points of one mode, baselines first; a baseline that nothing will be compared to is left out."""
@@ -125,18 +140,49 @@ class Benchmarks:
         if reason:
             pytest.skip(reason)
         self.results = self.results or Results(DEFAULT_RESULTS)
-        record = self._stored_baseline(point, self.results)
-        if record is None:
-            print(file=sys.stderr)  # off the line that pytest has begun
-            terms = execute.Terms(allocation=self.here, force=True)  # somebody asked for just this point
-            records = execute.measure([point], self.site, self.results, self.data, terms)
-            if not records:
-                pytest.skip("no time is left in the allocation, or another harness runs this point now")
-            (record,) = records
-        self._measured.append(record)
-        if record.outcome is not Outcome.OK:
-            pytest.fail(f"{record.outcome.value}: {record.reason}", pytrace=False)
-        return [float(seconds) for seconds in steady_steps(record).max(axis=0)]
+        stored = self._stored_baseline(point, self.results)
+        new = [stored] if stored else self._launched(point, self.results)
+        self._measured += new
+        for record in new:
+            if record.outcome is not Outcome.OK:
+                pytest.fail(f"{record.outcome.value}: {record.reason}", pytrace=False)
+        return [float(seconds) for record in new for seconds in steady_steps(record).max(axis=0)]
+
+    def _launched(self, point: RunSpec, results: Results) -> list[RunRecord]:
+        """New launches of a point."""
+        print(file=sys.stderr)  # off the line that pytest has begun
+        terms = execute.Terms(allocation=self.here, force=True)  # somebody asked for just this point
+        records: list[RunRecord] = []
+        for _ in range(self.launches):
+            records += execute.measure([point], self.site, results, self.data, terms)
+        if not records:
+            pytest.skip("no time is left in the allocation, or another harness runs this point now")
+        return records
+
+    def judge(self, point: RunSpec) -> None:
+        """Hold the launches of a point against the baseline that was named, if one was.
+
+        The test fails where it regressed or the baseline has no such point, and is skipped where nothing can be said.
+        """
+        if self.reference is None or point.workers not in self.asked:
+            return
+        mine = [record for record in self._measured if record.spec.key == point.key]
+        try:
+            baselines.require_same_facts(self.reference, mine)
+        except InputError as error:
+            pytest.fail(str(error), pytrace=False)
+        now = gate.points(mine)
+        alike = {new.key for new in now}
+        rows = gate.compare(now, [old for old in self.reference.points if old.key in alike], EFFECT)
+        against = f"against baseline {self.reference.name}: "
+        if not rows:
+            pytest.skip(against + "ranks that share cores are not gated")
+        told = against + "; ".join(row.told for row in rows)
+        verdict = gate.overall(row.verdict for row in rows)
+        if verdict in (gate.Verdict.REGRESSED, gate.Verdict.NO_DATA):
+            pytest.fail(told, pytrace=False)
+        if verdict is gate.Verdict.INCONCLUSIVE:
+            pytest.skip(told)
 
     def extra_info(self) -> dict[str, Any]:
         """Throughput, efficiency, memory and provenance of the point measured last."""
@@ -152,7 +198,7 @@ class Benchmarks:
             return []
         try:
             remedy = "choose another --results"
-            text, files = execute.report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
+            text, files = report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
         except InputError as error:
             return ["", f"no table: {error}"]
         return ["", text, *(f"wrote {path}" for path in files)]
@@ -166,63 +212,7 @@ class Benchmarks:
         return same[-1] if same else None
 
 
-def _site(options: argparse.Namespace) -> Site:
-    """The site, with what the command line says otherwise."""
-    site = load_site(options.site)
-    if options.launcher:
-        launcher = _one_of("--launcher", options.launcher, [x.value for x in Launcher])
-        site = msgspec.structs.replace(site, launcher=Launcher(launcher))
-    return site.with_cores_per_worker(options.cores_per_worker) if options.cores_per_worker else site
-
-
-def _swept(options: argparse.Namespace, site: Site, data: DataRequest, workers: list[int]) -> list[RunSpec]:
-    """The cross product of the options, without what can't be combined."""
-    axes = {
-        "mode": [_one_of("--mode", m, [x.value for x in Mode]) for m in options.mode.split(",")],
-        "backbone": options.backbone.split(","),
-        "resolution": _integers("--resolution", options.resolution),
-        "batch_size": _integers("--batch-size", options.batch_size),
-        "precision": [_one_of("--precision", p, [x.value for x in Precision]) for p in options.precision.split(",")],
-        "engine": [_one_of("--engine", e, [x.value for x in Engine]) for e in options.engine.split(",")],
-        "workers": workers,
-    }
-    specs: dict[str, RunSpec] = {}
-    for values in itertools.product(*axes.values()):
-        fields = dict(zip(axes, values, strict=True)) | {"steps": options.steps, "learning_rate": 1.0}
-        if fields["mode"] == Mode.LOAD.value:
-            fields |= {"backbone": NO_BACKBONE, "precision": "fp32", "engine": "tensorflow"}
-            fields["steps"] *= BATCHES_PER_STEP
-        if fields["mode"] == Mode.INFER.value and options.model:
-            fields["model"] = str(Path(options.model).resolve())
-        if not possible(Engine(fields["engine"]), Precision(fields["precision"])):
-            continue  # asked for alone, it is told below
-        fields["oversubscribe"] = options.oversubscribe and fields["workers"] > site.slots
-        spec = make_spec(site, data, **fields)
-        specs.setdefault(spec.key, spec)
-    if not specs:
-        raise InputError(f"--precision {options.precision} is the Intel extension's: it needs --engine itex")
-    return list(specs.values())
-
-
 def _plain(value: Any) -> Any:
     """A Python value that JSON can hold; NaN, the absence of a figure, as null."""
     value = value.item() if hasattr(value, "item") else value
     return None if value != value else value
-
-
-def _up_to(slots: int) -> list[int]:
-    """1, 2, 4, ... and all slots."""
-    return parse_counts(f"1:{slots}", "slots")
-
-
-def _one_of(option: str, given: str, allowed: Sequence[str]) -> str:
-    if given not in allowed:
-        raise InputError(f"{option}: {near_names('value', given, allowed)}")
-    return given
-
-
-def _integers(option: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{option} {text!r} is not a whole number, or several separated by commas") from None

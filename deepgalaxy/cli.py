@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from deepgalaxy import __version__
-from deepgalaxy.commands import images, index, infer, info, search, simulate, train, tune
+from deepgalaxy.commands import images, index, infer, info, profile, search, simulate, train, tune
 from deepgalaxy.errors import reports_input_errors
 
 
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (simulate, images, train, tune, infer, index, search, info):
+    for command in (simulate, images, train, tune, infer, index, search, info, profile):
         command.add(commands)
     return top
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
         os.environ.setdefault(f"{package}_CPP_MIN_LOG_LEVEL", "3")
     if precision is Precision.BF16_AMP:
         os.environ |= {"ITEX_AUTO_MIXED_PRECISION": "1", "ITEX_AUTO_MIXED_PRECISION_DATA_TYPE": "BFLOAT16"}
+    _load_pandas_alone()
     exists = os.path.exists
     hidden = PLUGIN_FOLDER if engine is Engine.TENSORFLOW else "\0"
     with mock.patch("os.path.exists", lambda path: not str(path).endswith(hidden) and exists(path)):
@@ -58,6 +60,14 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
+
+
+def _load_pandas_alone() -> None:
+    """Keras loads pandas, and pandas loads pyarrow where it is installed: 33 MB a rank that no rank has a use for."""
+    if "pandas" not in sys.modules:
+        sys.modules["pyarrow"] = None  # type: ignore[assignment]  # Python's sign for: not there
+        importlib.import_module("pandas")
+        del sys.modules["pyarrow"]
 
 
 def place(tf: ModuleType, device: Device, engine: Engine, local_rank: int) -> None:

@@ -13,8 +13,11 @@ from deepgalaxy.record import MemorySample
 
 RECORDED_PREFIXES = (
     *("OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "TF_ENABLE_", "TF_DISABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_"),
-    *("ITEX_", "HOROVOD_", "OMPI_MCA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_"),
+    *("ITEX_", "HOROVOD_", "OMPI_MCA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "DEEPGALAXY_"),
 )
+
+SLOWDOWN = "DEEPGALAXY_SLOWDOWN"
+"""Share of each step's time that a rank waits after it: to try on a known slow-down whether a gate finds it."""
 
 
 def memory(phase: str) -> MemorySample:

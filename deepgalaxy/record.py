@@ -62,6 +62,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     `flop_per_image` is the arithmetic of a step for one image (multiply and add count as two),
     `gemm_flop_per_s` the best that the rank's cores did on large matrix products in the run's
     precision, while all ranks did the same.
+    `machine_busy_share` is of emulated compute: the share of all the machine's cores' time that was used, by
+    whatever, between the first gradient's readiness and the step's end, over the measured steps.
     """
 
     rank: int
@@ -87,6 +89,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     exchange_s: dict[str, float] = {}
     flop_per_image: float = 0.0
     gemm_flop_per_s: float = 0.0
+    machine_busy_share: float = 0.0
     plain_read_time_s: list[float] = []
     peak_device_bytes: int = 0
     answers: Answers | None = None

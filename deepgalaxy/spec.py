@@ -13,6 +13,7 @@ Schema history (`SCHEMA_VERSION`)
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ SCHEMA_VERSION = 3
 
 LOADING_BLOCK = 32
 """Batches from one source before the other has its turn, where loading is compared with plain reads."""
+
+SLOW_HOSTS = "DEEPGALAXY_SLOW_HOSTS"
+"""Environment variable that names hosts whose emulated compute takes longer, and how many times: h4=1.5,h7=2."""
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
@@ -135,11 +139,15 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Files count by their names, not by the folders that they happen to lie in. Fields that have their
         default are left out, so that a point stays the same when a later schema adds one.
         """
-        fields = {f.name: getattr(self, f.name) for f in msgspec.structs.fields(self)}
-        defaults = {f.name: f.default for f in msgspec.structs.fields(self)}
-        fields = {name: value for name, value in fields.items() if value != defaults[name]}
+        defaults = _defaults()
+        fields = {name: value for name, value in msgspec.structs.asdict(self).items() if value != defaults[name]}
         fields |= {name: Path(fields[name]).name for name in ("data", "profile") if name in fields}
         return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()[:10]
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return {field.name: field.default for field in msgspec.structs.fields(RunSpec)}
 
 
 def _require_combination(spec: RunSpec) -> None:

@@ -11,13 +11,11 @@ Exit codes: 0 done, 2 wrong input, 3 the result is not what was asked, 4 out of 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import platform
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,43 +24,21 @@ import psutil
 from deepgalaxy import placement, probe
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError
 from deepgalaxy.files import replacing
+from deepgalaxy.journal import Journal
 from deepgalaxy.lifetime import die_with_parent
+from deepgalaxy.measuring import compute, load
 from deepgalaxy.record import RankRecord
 from deepgalaxy.spec import RunSpec, read_json, to_json
-from deepgalaxy.words import Mode, Outcome, Runtime
+from deepgalaxy.words import Compute, Mode, Outcome, Runtime
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
-    from deepgalaxy.workload import Workload
 
 BAD_RESULT_EXIT_CODE = 3
 OOM_EXIT_CODE = 4
 
-
-class Journal:
-    """Phases and steps as they happen: times for the record, and a heartbeat for who watches."""
-
-    def __init__(self, folder: Path, rank: int) -> None:
-        self.phase_time_s: dict[str, float] = {}
-        self.memory = [probe.memory("start")]
-        self._last = psutil.Process().create_time()
-        self._file = (folder / f"rank-{rank:05d}.steps.jsonl").open("w", buffering=1)
-        self.phase("start")
-
-    def phase(self, name: str) -> None:
-        """The phase `name` has ended now."""
-        now = time.time()
-        self.phase_time_s[name] = now - self._last
-        self._last = now
-        self.memory.append(probe.memory(name))
-        self._write({"phase": name, "pid": os.getpid(), "host": platform.node()})
-
-    def step(self, number: int, of: int, step_time_s: float) -> None:
-        """Step `number` of all (warm-up first) is done."""
-        self._write({"step": number, "of": of, "step_time_s": step_time_s})
-
-    def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
+AFTERWARDS = ("split", "yardstick")
+"""Phases after the measured steps: what they need is none of the steps' memory."""
 
 
 def main(argv: list[str]) -> int:
@@ -118,10 +94,10 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
             f"rank {announced_rank} of {spec.workers} was asked for, {ranks.rank} of {ranks.size} started"
         )
     journal.phase("connect")
-    measured = (_load if spec.mode is Mode.LOAD else _compute)(spec, ranks, journal)
-    journal.phase("measure")
+    measured = _work(spec)(spec, ranks, journal)
     switches = psutil.Process().num_ctx_switches()
     ranks.wait_for_all()
+    memory = [sample for sample in journal.memory if sample.phase not in AFTERWARDS]
     record = RankRecord(
         rank=ranks.rank,
         hostname=platform.node(),
@@ -129,9 +105,9 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         pid=os.getpid(),
         cpus=cpus,
         phase_time_s=journal.phase_time_s,
-        memory=journal.memory,
-        peak_rss_bytes=max(probe.peak_rss_bytes(), *(sample.peak_rss_bytes for sample in journal.memory)),
-        pss_bytes=journal.memory[-1].pss_bytes,
+        memory=memory,
+        peak_rss_bytes=max(sample.peak_rss_bytes for sample in memory),
+        pss_bytes=memory[-1].pss_bytes,
         peak_device_bytes=peak_device_bytes(tf, spec.device, spec.engine),
         voluntary_context_switches=switches.voluntary,
         involuntary_context_switches=switches.involuntary,
@@ -150,88 +126,26 @@ def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
         return Alone(announced_rank, spec.workers)
     from deepgalaxy.training.distributed import connect
 
-    return connect(yielding=spec.runtime is Runtime.TUNED)
+    return connect(yielding=spec.runtime is Runtime.TUNED, timeline=spec.timeline)
 
 
-def _load(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
-    """Ask for batches and do nothing with them."""
-    from deepgalaxy.loading import measure_loading  # imports TensorFlow, so only after it is set up
-
-    piped, plain, warmup = measure_loading(spec, ranks.rank, journal.step, ranks.wait_for_all)
-    return {
-        "step_time_s": piped,
-        "data_wait_s": piped,
-        "warmup_step_time_s": warmup,
-        "plain_read_time_s": plain,
-        "loss": [],
-        "parameters": 0,
-        "gradient_bytes": 0,
-        "checks": {"ranks": str(ranks.size), "transport": ranks.transport},
-    }
+def _work(spec: RunSpec) -> Callable[[RunSpec, Ranks, Journal], dict[str, Any]]:
+    """What measures a point, and returns the fields of its record."""
+    if spec.compute is Compute.EMULATED:
+        return _emulate
+    return load if spec.mode is Mode.LOAD else compute
 
 
-def _compute(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
-    """Build, trace, check and measure training or inference."""
-    from deepgalaxy.workload import prepare  # imports TensorFlow, so only after it is set up
+def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """Wait in place of computing, and exchange gradients all the same."""
+    import tensorflow as tf
 
-    work = prepare(spec, ranks)
-    journal.phase("build")
-    work.trace()
-    shape = (spec.batch_size, spec.resolution, spec.resolution, 1)
-    if work.input_shape != shape:
-        raise BadResultError(f"batches of shape {shape} were asked for, the graph takes {work.input_shape}")
-    journal.phase("trace")
-    measured = _measure(spec, work, journal, ranks.wait_for_all)
-    return {
-        **measured,
-        "answers": work.answers() if ranks.rank == 0 else None,
-        "parameters": work.parameters,
-        "gradient_bytes": work.gradient_bytes,
-        "checks": {
-            "products": " ".join(f"{name}:{count}" for name, count in sorted(work.products.items())),
-            "input_shape": str(shape),
-            "engine": spec.engine.value,
-            "ranks": str(ranks.size),
-            "transport": ranks.transport,
-        },
-    }
+    from deepgalaxy.emulation import THREADS, emulate  # imports TensorFlow, so only after it is set up
 
-
-def _measure(
-    spec: RunSpec, work: Workload, journal: Journal, wait_for_all: Callable[[], None]
-) -> dict[str, list[float]]:
-    """Warm-up steps, then the measured ones, every one with its batch, and raw."""
-    total = spec.warmup_steps + spec.steps
-    step_times: list[float] = []
-    waits: list[float] = []
-    values: list[float] = []
-    batches: Iterator[Any] = iter(work.batches)
-    gc.collect()
-    gc.disable()  # a collection in mid-step would be a straggler of our own making
-    ended = time.perf_counter()
-    for number in range(total):
-        if number == 1:
-            journal.phase("first_step")
-        if number == spec.warmup_steps:
-            wait_for_all()
-            ended = time.perf_counter()
-        began = ended  # no gap between steps: what this loop costs counts as well
-        batch = next(batches)
-        waited = time.perf_counter()
-        values.append(work.step(*batch))
-        journal.step(number + 1, total, time.perf_counter() - began)
-        ended = time.perf_counter()
-        step_times.append(ended - began)
-        waits.append(waited - began)
-    gc.enable()
-    work.check_values(values)
-    w = spec.warmup_steps
-    return {
-        "step_time_s": step_times[w:],
-        "data_wait_s": waits[w:],
-        "warmup_step_time_s": step_times[:w],
-        "loss": values if spec.mode is Mode.TRAIN else [],
-    }
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    measured = emulate(spec, ranks, journal.phase, journal.step)
+    journal.phase("measure")
+    return measured
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ from deepgalaxy.engine import executed_products, require_precision
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.inference import frozen
 from deepgalaxy.loading import checked_catalogue
-from deepgalaxy.networks.cost import gradient_bytes
+from deepgalaxy.networks.cost import gradient_bytes, graph_flops
 from deepgalaxy.networks.deepgalaxy import NAME_PREFIX, Part, in_global_precision, load_network, network, parts_of
 from deepgalaxy.record import Answers
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.training.objective import Objective
 from deepgalaxy.training.randomness import own_random_state
+from deepgalaxy.training.ranks import Alone
+from deepgalaxy.training.split import Kinds
 from deepgalaxy.training.step import optimizer, train_step
 from deepgalaxy.words import Engine, Mode, Precision, Runtime
 
@@ -56,6 +59,7 @@ class Workload:
     trained: bool
     _build: Callable[[], Any]
     _run: Callable[..., float]
+    _others: Callable[[], tuple[Any, Any]] | None = None
     _function: Any = None
     products: Counter[str] = field(default_factory=Counter)
 
@@ -83,6 +87,17 @@ class Workload:
         self.products = products
         probe.forget_peak()  # the look took memory that the step does not
         return value
+
+    @property
+    def flop_per_image(self) -> float:
+        """Floating-point operations of a step for one image, as its graph has them."""
+        return graph_flops(self._function.graph) / self.input_shape[0]
+
+    def kinds(self) -> Kinds:
+        """The training step with all, without the exchange, and without the update."""
+        assert self._others is not None, "inference has one kind of step"
+        alone, compute = (partial(self._run, function) for function in self._others())
+        return Kinds(self.step, alone, compute)
 
     def answers(self) -> Answers | None:
         """What a trained network says of `ANSWERED` images spread evenly over the labelled ones it runs on."""
@@ -146,14 +161,17 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         # Grappler finds nothing to gain in a training graph on stock CPU kernels (same step time,
         # several seconds more before the first); the extension's own passes run through it.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    step = train_step(
-        model, Objective({"classes": 1.0}), optimizer(spec.optimizer, spec.learning_rate), ranks, seed=spec.seed
-    )
+    updates = optimizer(spec.optimizer, spec.learning_rate)
+
+    def step_among(peers: Ranks, *, update: bool = True) -> Any:
+        return train_step(model, Objective({"classes": 1.0}), updates, peers, seed=spec.seed, update=update)
+
     return Workload(
         **common,
         gradient_bytes=gradient_bytes(model.trainable_variables),
-        _build=lambda: step.get_concrete_function(images, labels, weights, weights),
-        _run=lambda update, images, labels, weights: _mean_loss(update(images, labels, weights, weights)),
+        _build=lambda: step_among(ranks).get_concrete_function(images, labels, weights, weights),
+        _run=lambda step, images, labels, weights: _mean_loss(step(images, labels, weights, weights)),
+        _others=lambda: (step_among(Alone(ranks.rank, ranks.size)), step_among(ranks, update=False)),
     )
 
 

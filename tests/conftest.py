@@ -75,9 +75,7 @@ def make_spec(data_file):
 def make_record(make_spec):
     """A record of ranks that took the given step times, (ranks, steps)."""
 
-    def make(
-        step_times_s, outcome=Outcome.OK, reason="", launch=1, provenance=Provenance.MEASURED, **fields
-    ) -> RunRecord:
+    def make(step_times_s, outcome=Outcome.OK, reason="", launch=1, provenance=None, **fields) -> RunRecord:
         times = np.atleast_2d(np.asarray(step_times_s, dtype=float))
         if provenance is Provenance.EMULATED:
             fields = {"compute": Compute.EMULATED, "profile": "profile.json"} | fields
@@ -86,7 +84,7 @@ def make_record(make_spec):
         return RunRecord(
             spec=spec,
             outcome=outcome,
-            provenance=provenance,
+            provenance=provenance or spec.provenance,
             site="test",
             launcher="mpirun",
             launch=launch,

@@ -22,6 +22,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.networks.costs",
     "deepgalaxy.placement",
     "deepgalaxy.probe",
+    "deepgalaxy.profile",
     "deepgalaxy.record",
     "deepgalaxy.spec",
     "deepgalaxy.words",

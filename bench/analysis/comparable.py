@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deepgalaxy.errors import InputError
+from deepgalaxy.probe import SLOWDOWN
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome
 
@@ -15,7 +16,10 @@ MATTERS = (
 """Facts about machine and software that a speed depends on. Load and frequency change by themselves; they are
 recorded, and do not decide."""
 
-RANKS_OWN = ("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl")
+RANKS_OWN = (
+    *("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl"),
+    SLOWDOWN,
+)
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
 
 
@@ -44,6 +48,22 @@ def require_comparable(records: Iterable[RunRecord], remedy: str = REMEDY) -> No
                     f"records of site {record.site} differ in {name}: {before!r} ({_which(other)}) and {value!r} "
                     f"({_which(record)}); {remedy}"
                 )
+
+
+def require_distinct(records: Iterable[RunRecord]) -> None:
+    """See to it that no launch is there twice, as after copying folders: it would count as two, and narrow intervals.
+
+    Raises
+    ------
+    InputError: two records are of the same launch; says which
+    """
+    seen: dict[tuple[object, ...], RunRecord] = {}
+    for record in records:
+        if record.outcome is Outcome.OK:
+            times = tuple(tuple(rank.step_time_s) for rank in record.ranks)
+            known = seen.setdefault((record.spec.key, record.site, record.launch, record.started_utc, times), record)
+            if known is not record:
+                raise InputError(f"{_which(record)}, is there twice, to the last step time; remove one of its folders")
 
 
 def facts(record: RunRecord) -> dict[str, object]:

@@ -15,14 +15,11 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from bench.analysis import bootstrap
+from bench.analysis import intervals
 from bench.analysis.scaling import steady_steps
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Provenance
-
-EFFECT = 0.05
-"""Smallest relative change that matters, where nothing else is asked."""
 
 
 class Verdict(str, Enum):
@@ -74,6 +71,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     launches: tuple[int, int]
     verdict: Verdict
 
+    @property
+    def told(self) -> str:
+        """In a line."""
+        if self.verdict is Verdict.NO_DATA:
+            return f"{self.metric}: no data, {self.launches[0]} launches here and {self.launches[1]} there"
+        return f"{self.metric}: {self.verdict.value}, {self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}] of it"
+
 
 def points(records: Iterable[RunRecord]) -> list[Point]:
     """The measured points among records: launches that ended well, on cores of their own.
@@ -90,13 +94,13 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
             continue
         point = Point(identity=_identity(record), values={name: [] for name in METRICS})
         point = found.setdefault(point.key, point)
-        speed = bootstrap.throughput(steady_steps(record), record.spec.global_batch_size)
+        speed = intervals.throughput(steady_steps(record), record.spec.global_batch_size)
         point.values["throughput_images_per_s"].append(speed)
         point.values["peak_rss_bytes"].append(float(max(rank.peak_rss_bytes for rank in record.ranks)))
     return list(found.values())
 
 
-def compare(current: Sequence[Point], reference: Sequence[Point], effect: float = EFFECT) -> list[Comparison]:
+def compare(current: Sequence[Point], reference: Sequence[Point], effect: float) -> list[Comparison]:
     """Every point of the reference and every metric; points without a counterpart have no data."""
     here, there = ({point.key: point for point in side} for side in (current, reference))
     rows = []
@@ -108,8 +112,14 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float 
     return rows
 
 
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """What to say of several at once: the first of regressed, no data, inconclusive that is among them, else pass."""
+    found = set(verdicts)
+    return next((v for v in (Verdict.REGRESSED, Verdict.NO_DATA, Verdict.INCONCLUSIVE) if v in found), Verdict.PASS)
+
+
 def interval(
-    mine: Sequence[float], theirs: Sequence[float], level: float = bootstrap.LEVEL
+    mine: Sequence[float], theirs: Sequence[float], level: float = intervals.LEVEL
 ) -> tuple[float, float, float]:
     """Ratio of geometric means, and Welch's interval of it; without bounds where a side has one launch."""
     a, b = np.log(mine), np.log(theirs)
@@ -123,14 +133,17 @@ def interval(
 
 
 def decide(ratio: float, low: float, high: float, direction: int, effect: float) -> Verdict:
-    """The verdict on a ratio with its interval; direction: +1 where more is better."""
+    """The verdict on a ratio with its interval; direction: +1 where more is better.
+
+    A loss that is certain, but not certain to matter, is inconclusive: it never passes.
+    """
     if direction < 0:
         ratio, low, high = 1 / ratio, 1 / high if high else float("inf"), 1 / low if low else float("inf")
     if high < 1 and ratio <= 1 - effect:
         return Verdict.REGRESSED
     if low > 1 and ratio >= 1 + effect:
         return Verdict.IMPROVED
-    return Verdict.PASS if low > 1 - effect else Verdict.INCONCLUSIVE
+    return Verdict.PASS if low > 1 - effect and high >= 1 else Verdict.INCONCLUSIVE
 
 
 def _compared(

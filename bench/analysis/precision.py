@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bench.analysis import bootstrap
-from bench.analysis.scaling import CURVE, curve, steady_steps
+from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws
+from bench.analysis.scaling import CURVE, curve, steady_launches
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome, Precision
 
@@ -25,7 +24,7 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
     gain: the latter over the former, with its 95% interval; latency columns: median step in ms
     """
     rng = np.random.default_rng(seed)
-    points: dict[tuple[Any, ...], dict[tuple[str, str], list[NDArray[np.float64]]]] = {}
+    points: dict[tuple[Any, ...], dict[tuple[str, str], list[RunRecord]]] = {}
     for record in records:
         if record.outcome is not Outcome.OK:
             continue
@@ -33,17 +32,18 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
         spec = record.spec
         same = (*(kind[name] for name in SAME_WORK), spec.workers, record.oversubscribed, spec.global_batch_size)
         way = (spec.engine.value, spec.precision.value)
-        points.setdefault(same, {}).setdefault(way, []).append(steady_steps(record))
+        points.setdefault(same, {}).setdefault(way, []).append(record)
     rows = []
-    for (*shared, images), by_way in points.items():
-        speeds = {way: bootstrap.mean_throughput(steps, images) for way, steps in by_way.items()}
+    for (*shared, _), records_by_way in points.items():
+        by_way = {way: steady_launches(launches) for way, launches in records_by_way.items()}
+        speeds = {way: mean_throughput(launches) for way, launches in by_way.items()}
         exact = [way for way in speeds if way[1] == Precision.FP32.value]
         coarse = [way for way in speeds if way[1] != Precision.FP32.value]
         if not exact or not coarse:
             continue
         best, best_coarse = max(exact, key=speeds.__getitem__), max(coarse, key=speeds.__getitem__)
-        draws = {way: bootstrap.throughput_draws(by_way[way], images, rng) for way in (best, best_coarse)}
-        low, high = bootstrap.interval(draws[best_coarse] / draws[best])
+        draws = throughput_draws({way: by_way[way] for way in (best, best_coarse)}, rng)
+        low, high = interval(draws[best_coarse] / draws[best])
         rows.append(
             dict(zip([*SAME_WORK, "workers", "oversubscribed"], shared, strict=True))
             | {
@@ -63,5 +63,5 @@ def precision_table(records: Iterable[RunRecord], seed: int = 0) -> pd.DataFrame
     return table if table.empty else table.sort_values([*SAME_WORK, "workers"], ignore_index=True)
 
 
-def _latency(launches: list[NDArray[np.float64]]) -> float:
-    return float(1e3 * np.median(np.concatenate([steps.ravel() for steps in launches])))
+def _latency(launches: Launches) -> float:
+    return float(1e3 * np.median(np.concatenate([steps.ravel() for steps in launches.step_times_s])))

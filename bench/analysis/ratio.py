@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.bootstrap import DRAWS, interval
+from bench.analysis.intervals import DRAWS, interval
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.analysis import bootstrap
 from bench.analysis.answers import with_answers
+from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
@@ -18,10 +18,13 @@ from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import LOADING_BLOCK
 from deepgalaxy.words import Outcome
 
+Point = tuple[object, ...]
+"""A curve's values, worker count, and whether ranks shared cores."""
+
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
     "cores_per_worker",
-    *("site", "launcher", "provenance", "data", "model"),
+    *("site", "launcher", "provenance", "data", "model", "profile"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
 
@@ -35,6 +38,7 @@ MEASURED_COLUMNS = [
     "plain_read_ratio",
     "plain_read_ratio_low",
     "plain_read_ratio_high",
+    *("images_per_core_hour", "fraction_of_peak"),
     "peak_rss_bytes",
     "total_peak_rss_bytes",
     "total_pss_bytes",
@@ -48,6 +52,11 @@ def steady_steps(record: RunRecord) -> NDArray[np.float64]:
     return times[:, steady_from(times.max(axis=0)) :]
 
 
+def steady_launches(records: Sequence[RunRecord]) -> Launches:
+    """The steady steps of launches of one point."""
+    return Launches([steady_steps(record) for record in records], records[0].spec.global_batch_size)
+
+
 def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int = 0) -> pd.DataFrame:
     """One row per point, ordered by curve and worker count.
 
@@ -58,32 +67,20 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
     never a baseline.
     """
     rng = np.random.default_rng(seed)
-    points: dict[tuple[object, ...], list[RunRecord]] = {}
+    points: dict[Point, list[RunRecord]] = {}
     for record in records:
         points.setdefault(_point(record), []).append(record)
-    rows, draws = [], {}
-    for point, launches in points.items():
-        row, drawn = _row(launches, rng)
-        rows.append(row)
-        if drawn is not None:
-            draws[point] = drawn
+    steady = {point: steady_launches(good) for point, launches in points.items() if (good := _good(launches))}
+    draws = _draws(steady, rng)
+    rows = [_row(launches, steady.get(point), draws.get(point), rng) for point, launches in points.items()]
+    for row, point in zip(rows, points, strict=True):
+        *curve_of, _, _ = point
+        base = (*curve_of, baseline_workers, False)
+        row["baseline_workers"] = baseline_workers
+        row |= _speedup(point, base, steady, draws)
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    table["baseline_workers"] = baseline_workers
-    for name in ("speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low", "efficiency_high"):
-        table[name] = np.nan
-    for i, point in enumerate(points):
-        base = next((p for p in points if p[:-2] == point[:-2] and p[-2:] == (baseline_workers, False)), None)
-        if point in draws and base in draws:
-            speedup = table.at[i, "throughput_images_per_s"] * baseline_workers
-            speedup /= table.at[list(points).index(base), "throughput_images_per_s"]
-            ratios = baseline_workers * draws[point] / draws[base]
-            low, high = (speedup, speedup) if point == base else bootstrap.interval(ratios)
-            workers = table.at[i, "workers"]
-            table.loc[i, ["speedup", "speedup_low", "speedup_high"]] = speedup, low, high
-            columns = ["efficiency", "efficiency_low", "efficiency_high"]
-            table.loc[i, columns] = speedup / workers, low / workers, high / workers
     # Training before inference, then by the curve's names, worker counts innermost.
     table = table.sort_values([*CURVE, "workers"], ascending=[False] + [True] * len(CURVE), ignore_index=True)
     return with_answers(table, itertools.chain(*points.values()))
@@ -97,7 +94,7 @@ def baseline_for(workers: Sequence[int], slots: int, asked: int | None = None) -
     InputError: the baseline asked for is below 1
     """
     if asked is not None and asked < 1:
-        raise InputError(f"--baseline {asked} is too small: 1 or more is allowed")
+        raise InputError(f"--baseline-workers {asked} is too small: 1 or more is allowed")
     return asked or (4 if slots >= 4 and min(workers) >= 4 else 1)
 
 
@@ -118,7 +115,13 @@ def _against_plain_reads(good: Sequence[RunRecord], rng: np.random.Generator) ->
     return time_ratio(pairs, LOADING_BLOCK, rng) if pairs else (np.nan, np.nan, np.nan)
 
 
-def _point(record: RunRecord) -> tuple[object, ...]:
+def _fraction_of_peak(images_per_s: float, record: RunRecord) -> float:
+    """Arithmetic done over what the same cores do on large matrix products; NaN where the latter was not measured."""
+    peak = sum(rank.gemm_flop_per_s for rank in record.ranks)
+    return images_per_s * record.ranks[0].flop_per_image / peak if peak else np.nan
+
+
+def _point(record: RunRecord) -> Point:
     spec = record.spec
     return (*curve(record).values(), spec.workers, spec.oversubscribe or record.oversubscribed)
 
@@ -142,31 +145,61 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.provenance.value,
         spec.data,
         spec.model,
+        spec.profile,
     )
     return dict(zip(CURVE, values, strict=True))
 
 
+def _draws(steady: dict[Point, Launches], rng: np.random.Generator) -> dict[Point, NDArray[np.float64]]:
+    """Draws of the throughput of every point; a curve's points share a spread."""
+    curves: dict[Point, dict[Point, Launches]] = {}
+    for point, launches in steady.items():
+        *name, _, oversubscribed = point
+        curves.setdefault((*name, oversubscribed), {})[point] = launches
+    return {point: drawn for curve in curves.values() for point, drawn in throughput_draws(curve, rng).items()}
+
+
+def _speedup(
+    point: Point, base: Point, steady: dict[Point, Launches], draws: dict[Point, NDArray[np.float64]]
+) -> dict[str, float]:
+    """Speedup and efficiency of a point relative to another, with their intervals; NaN where either is missing."""
+    names = [f"{what}{side}" for what in ("speedup", "efficiency") for side in ("", "_low", "_high")]
+    if point not in steady or base not in steady:
+        return dict.fromkeys(names, np.nan)
+    workers, baseline_workers = float(str(point[-2])), float(str(base[-2]))
+    speedup = baseline_workers * mean_throughput(steady[point]) / mean_throughput(steady[base])
+    low, high = (speedup, speedup) if point == base else interval(baseline_workers * draws[point] / draws[base])
+    values = [speedup, low, high, speedup / workers, low / workers, high / workers]
+    return dict(zip(names, values, strict=True))
+
+
+def _good(launches: Sequence[RunRecord]) -> list[RunRecord]:
+    return [record for record in launches if record.outcome is Outcome.OK]
+
+
 def _row(
-    launches: Sequence[RunRecord], rng: np.random.Generator
-) -> tuple[dict[str, object], NDArray[np.float64] | None]:
-    """A point's row without its speedup, and the bootstrap draws of its throughput."""
-    good = [record for record in launches if record.outcome is Outcome.OK]
+    launches: Sequence[RunRecord],
+    steady: Launches | None,
+    draws: NDArray[np.float64] | None,
+    rng: np.random.Generator,
+) -> dict[str, object]:
+    """A point's row without its speedup."""
+    good = _good(launches)
     last = (good or launches)[-1]
     row = curve(last) | {
         "workers": last.spec.workers,
+        "key": last.spec.key,
         "outcome": last.outcome.value,
         "oversubscribed": last.oversubscribed or last.spec.oversubscribe,
         "launches": len(good),
         "failed_launches": len(launches) - len(good),
         "reason": last.reason,
     }
-    if not good:
-        return row | dict.fromkeys(MEASURED_COLUMNS, np.nan), None
-    images = last.spec.global_batch_size
-    steps = [steady_steps(record) for record in good]
-    speed = bootstrap.mean_throughput(steps, images)
-    draws = bootstrap.throughput_draws(steps, images, rng)
-    low, high = bootstrap.interval(draws)
+    if draws is None or steady is None:
+        return row | dict.fromkeys(MEASURED_COLUMNS, np.nan)
+    steps, images = steady
+    speed = mean_throughput(steady)
+    low, high = interval(draws)
     waits = sum(sum(rank.data_wait_s) for record in good for rank in record.ranks)
     times = sum(sum(rank.step_time_s) for record in good for rank in record.ranks)
     ratio = _against_plain_reads(good, rng)
@@ -178,9 +211,11 @@ def _row(
         **dict(zip(("step_p50_s", "step_p95_s", "step_p99_s"), _quantiles(steps), strict=True)),
         "data_wait_share": waits / times,
         **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
+        "images_per_core_hour": 3600 * speed / (last.spec.workers * last.spec.cores_per_worker),
+        "fraction_of_peak": _fraction_of_peak(speed, last),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),
         "total_peak_rss_bytes": max(sum(rank.peak_rss_bytes for rank in record.ranks) for record in good),
         "total_pss_bytes": max(sum(rank.pss_bytes for rank in record.ranks) for record in good),
         "steps": sum(s.shape[1] for s in steps),
     }
-    return row | figures, draws
+    return row | figures

@@ -15,5 +15,8 @@ def steady_from(step_times_s: NDArray[np.float64]) -> int:
     n = len(step_times_s)
     if n < 4:
         return 0
-    errors = [np.var(step_times_s[cut:]) / (n - cut) for cut in range(n // 2 + 1)]
-    return int(np.argmin(errors))
+    cuts = np.arange(n // 2 + 1)
+    left = n - cuts
+    centred = (step_times_s - step_times_s.mean())[::-1]  # sums of squares lose nothing near the mean
+    sums, squares = (np.cumsum(x)[::-1][cuts] for x in (centred, centred**2))
+    return int(np.argmin((squares / left - (sums / left) ** 2) / left))

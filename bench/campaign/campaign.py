@@ -16,14 +16,16 @@ from bench.campaign.matrix import combinations
 from bench.campaign.site import Launcher, Site
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import NO_BACKBONE
+from deepgalaxy.profile import read_profile
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Mode
+from deepgalaxy.words import Compute, Mode
 
 GLOBAL_BATCH = "global_batch_size"
 
 FIELDS = (
-    *("steps", "warmup_steps", "optimizer", "learning_rate", "seed", "classes", "mode", "backbone", "resolution"),
-    *("batch_size", GLOBAL_BATCH, "precision", "engine", "device", "cores_per_worker", "workers"),
+    *("steps", "warmup_steps", "split_steps", "timeline", "optimizer", "learning_rate", "seed", "classes"),
+    *("mode", "backbone", "resolution", "batch_size", GLOBAL_BATCH, "precision", "engine", "device", "profile"),
+    *("cores_per_worker", "workers"),
 )
 """What a campaign can set or sweep, the last innermost."""
 
@@ -46,26 +48,32 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     baseline_workers: the count that speedup and efficiency are relative to
     scaling: `weak` sweeps with `batch_size`, `strong` with `global_batch_size`, which the workers share
     data: the mergers to simulate, or a file
+    profile (a setting): emulated compute, its network, resolution and batch as in that file of jobs/profiles
     settings: fields of all tables; a table's own win
     points: tables of fields; a list is swept, and each table gives the cross product of its lists.
         `zip = [["a", "b"]]` walks lists in step, `exclude = [{a = 1, b = [2, 3]}]` leaves out;
         `workers` also takes "4:1024", a doubling range; `cores_per_worker = "node"` is all cores of a node
     repeats: launches of every point
-    budget_node_hours: what a plan may not exceed; 0 for no bound
+    until_interval: go on with launches until the 95% interval of throughput reaches no further than this share to
+        either side, `most_repeats` at most; 0 for just `repeats`
+    budget_node_hours: what a plan may not exceed, and further launches neither; 0 for no bound
     """
 
     name: str
     question: str
     baseline_workers: int
-    data: DataRequest
     points: list[dict[str, Any]]
+    data: DataRequest = DataRequest()
     settings: dict[str, Any] = {}
     scaling: Scaling = Scaling.WEAK
     repeats: int = 1
+    until_interval: float = 0.0
+    most_repeats: int = 10
     budget_node_hours: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, smallest in (("baseline_workers", 1), ("repeats", 1), ("budget_node_hours", 0)):
+        bounds = {"baseline_workers": 1, "repeats": 1, "most_repeats": 1, "until_interval": 0, "budget_node_hours": 0}
+        for field, smallest in bounds.items():
             if getattr(self, field) < smallest:
                 raise InputError(f"{field} {getattr(self, field)} is too small: {smallest} or more is allowed")
 
@@ -118,6 +126,8 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
     ------
     InputError: a field that is missing, of the wrong type or out of its range
     """
+    if "profile" in fields:
+        fields = _emulated(fields)
     workers, resolution = fields.get("workers", 1), fields.get("resolution", 0)
     cores = fields.get("cores_per_worker", site.cores_per_worker)
     if cores == WHOLE_NODE:
@@ -128,7 +138,7 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
         "workers_per_node": min(site.workers_per_node, workers) if isinstance(workers, int) and workers > 0 else 1,
         "cores_per_worker": cores,
         "device": fields.get("device", site.device.value),
-        "data": str(data_file(data, resolution)),
+        "data": "" if "profile" in fields else str(data_file(data, resolution)),
     }
     if fields.get("mode") == Mode.LOAD.value:
         fields = fields | {"backbone": NO_BACKBONE}
@@ -143,6 +153,17 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
 def shipped(kind: str) -> list[Path]:
     """The TOML files of a kind, `campaigns` or `sites`, that come with the suite."""
     return sorted((REPOSITORY / "jobs" / kind).glob("*.toml"))
+
+
+def _emulated(fields: dict[str, Any]) -> dict[str, Any]:
+    """A point whose compute is emulated, with what its profile says of the network."""
+    path = named_file(str(fields["profile"]), REPOSITORY / "jobs" / "profiles", "profile", ".json")
+    profile = read_profile(path)
+    known = {name: getattr(profile, name) for name in ("backbone", "resolution", "batch_size")}
+    for name, value in known.items():
+        if fields.get(name, value) != value:
+            raise InputError(f"{name} {fields[name]} with profile {path.stem}, which is of {name} {value}")
+    return fields | known | {"compute": Compute.EMULATED.value, "profile": str(path.resolve())}
 
 
 def _local_batch(values: dict[str, Any]) -> dict[str, Any]:

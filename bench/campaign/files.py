@@ -18,21 +18,21 @@ else:
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-def named_file(name_or_file: str, folder: Path, what: str) -> Path:
+def named_file(name_or_file: str, folder: Path, what: str, suffix: str = ".toml") -> Path:
     """A file given by its path, or by its name in `folder`.
 
     Raises
     ------
     InputError: neither exists; the message gives near names
     """
-    if name_or_file.endswith(".toml"):
+    if name_or_file.endswith(suffix):
         path = Path(name_or_file)
         if not path.is_file():
             raise InputError(f"{what} file {name_or_file} does not exist")
         return path
-    path = folder / f"{name_or_file}.toml"
+    path = folder / f"{name_or_file}{suffix}"
     if not path.is_file():
-        raise InputError(near_names(what, name_or_file, sorted(p.stem for p in folder.glob("*.toml"))))
+        raise InputError(near_names(what, name_or_file, sorted(p.stem for p in folder.glob(f"*{suffix}"))))
     return path
 
 

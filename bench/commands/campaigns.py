@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bench.campaign.campaign import Campaign, expand, load_campaign, shipped
 from bench.campaign.plan import Planned
@@ -26,6 +30,7 @@ from bench.launch import allocation
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from bench.store.results import Results
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome
 
 
@@ -78,6 +83,12 @@ def add(commands: Any) -> None:
     retry.add_argument("--outcome", required=True, metavar="LIST", help=f"of {', '.join(o.value for o in Outcome)}")
     for command in (run, resume):
         command.set_defaults(outcome="")
+        command.add_argument(
+            "--until-interval",
+            type=float,
+            metavar="SHARE",
+            help="add launches until each throughput's 95%% interval is within this share, e.g. 0.05 (the campaign's)",
+        )
     for command, resumes in ((run, False), (resume, True), (retry, True)):
         campaign_options(command)
         site_options(command)
@@ -85,9 +96,10 @@ def add(commands: Any) -> None:
         command.set_defaults(run=_run, resume=resumes)
     run.add_argument("--resume", action="store_true", help="the same as `dgbench resume`")
     report = commands.add_parser(
-        "report", help="write table and figure again from stored records", epilog="example: dgbench report quick"
+        "report", help="tables, figures and the page again, from stored records", epilog="example: dgbench report quick"
     )
     campaign_options(report)
+    report.add_argument("--site", default="local", help="that the campaign's points are made for (local)")
     report.add_argument("--mixed", action="store_true", help="join records of different machines or software as well")
     report.set_defaults(run=_report)
 
@@ -145,6 +157,7 @@ def within_budget(sweep: Sweep, planned: list[Planned]) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from bench.execute import Terms, measure  # pandas and matplotlib load with it
+    from bench.repeats import until_narrow
 
     here = allocation.find(os.environ, arguments.hostfile)
     sweep = Sweep.asked_for(arguments, here.narrowed(asked_site(arguments)))
@@ -154,7 +167,10 @@ def _run(arguments: argparse.Namespace) -> int:
         ended = _last_outcomes(sweep)
         wanted = _outcomes(arguments.outcome)
         planned = [p for p in planned if ended.get(p.spec.key) in wanted]
-    repeats = sweep.campaign.repeats
+    campaign = sweep.campaign
+    if getattr(arguments, "until_interval", None) is not None:
+        campaign = msgspec.structs.replace(campaign, until_interval=arguments.until_interval)
+    repeats = campaign.repeats
     left = {p.spec.key: p.launches if arguments.resume else repeats for p in planned}
     print(f"{sweep.campaign.name}: {sum(left.values())} launches on {described(sweep.site)}", file=sys.stderr)
     terms = Terms(allocation=here, force=arguments.force, enough=repeats if arguments.resume else None)
@@ -163,17 +179,23 @@ def _run(arguments: argparse.Namespace) -> int:
         for launch in range(repeats):  # all points once, then all again: a slow hour hits them alike
             specs = [p.spec for p in planned if left[p.spec.key] > launch]
             records += measure(specs, sweep.site, sweep.results, sweep.campaign.data, terms)
+        if campaign.until_interval:
+            more = dataclasses.replace(terms, enough=None)
+            records += until_narrow(campaign, sweep.site, sweep.results, [p.spec for p in planned], more)
     except KeyboardInterrupt:
-        print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+        print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
         raise
-    print_report(sweep.results, sweep.campaign, as_json=arguments.json)
+    print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
     bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
     return SOME_FAILED_EXIT_CODE if bad else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
     campaign = load_campaign(arguments.campaign)
-    print_report(results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed)
+    points = expand(campaign, load_site(arguments.site))
+    print_report(
+        results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed, planned=points
+    )
     return 0
 
 
@@ -189,11 +211,13 @@ def _outcomes(text: str) -> set[Outcome]:
     return {Outcome(name) for name in text.split(",")}
 
 
-def print_report(results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False) -> None:
-    """Write table and figure of all that is stored, and print the table."""
-    from bench.execute import report
+def print_report(
+    results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False, planned: Sequence[RunSpec] = ()
+) -> None:
+    """Write tables, figures and the page of all that is stored, and print the table."""
+    from bench.report.report import report
 
-    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed)
+    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed, planned=planned)
     if as_json:
         import pandas as pd
 

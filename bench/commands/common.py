@@ -19,6 +19,9 @@ from deepgalaxy.spec import RunSpec
 
 SOME_FAILED_EXIT_CODE = 1
 
+EFFECT = 0.05
+"""Smallest relative change that matters to a gate, where nothing else is asked."""
+
 
 def campaign_options(command: argparse.ArgumentParser) -> None:
     """A campaign and where its results lie."""
@@ -37,6 +40,13 @@ def site_options(command: argparse.ArgumentParser) -> None:
     option("--workers", metavar="COUNTS", help="only these counts: 128, or 4,8,16, or 4:1024")
     option("--points", type=Path, metavar="FILE", help="only points whose keys the file lists, one a line")
     option("--task", type=int, metavar="N", help="only the N-th line of --points, from 0: a task of a job array")
+
+
+def effect_option(command: argparse.ArgumentParser) -> None:
+    """What a gate takes for a change."""
+    command.add_argument(
+        "--effect", type=float, default=EFFECT, metavar="SHARE", help=f"smallest change that matters ({EFFECT})"
+    )
 
 
 @dataclass(frozen=True)

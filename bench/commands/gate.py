@@ -12,16 +12,13 @@ from typing import Any
 
 import msgspec
 
-from bench import REPOSITORY
 from bench.campaign.campaign import load_campaign
 from bench.campaign.site import load_site
-from bench.commands.common import campaign_options, results_of
-from deepgalaxy.errors import InputError, near_names
+from bench.commands.common import campaign_options, effect_option, results_of
+from deepgalaxy.errors import InputError
 
 INCONCLUSIVE_EXIT_CODE = 3
 NO_DATA_EXIT_CODE = 4
-
-BASELINES = REPOSITORY / "results" / "baselines"
 
 
 def add(commands: Any) -> None:
@@ -37,6 +34,7 @@ def add(commands: Any) -> None:
     )
     compare.add_argument("folders", nargs=2, type=Path, metavar="RESULTS", help="folders of results")
     compare.add_argument("--json", action="store_true", help="print as JSON")
+    compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the ratios (also .pdf, .svg and .csv)")
     check = commands.add_parser(
         "check",
         help="hold a campaign's results against a baseline",
@@ -51,7 +49,7 @@ def add(commands: Any) -> None:
     check.add_argument("--junit", type=Path, metavar="XML", help="write the verdicts for a CI system as well")
     check.add_argument("--mixed", action="store_true", help="compare also where machine or software differ")
     for command in (compare, check):
-        command.add_argument("--effect", type=float, default=0.05, metavar="SHARE", help="change that matters (0.05)")
+        effect_option(command)
     baseline = commands.add_parser("baseline", help="make, renew or list baselines", epilog="dgbench baseline list")
     actions = baseline.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="make a baseline of a campaign's results; two launches a point or more")
@@ -81,15 +79,30 @@ def _compare(arguments: argparse.Namespace) -> int:
         if not (folder / "runs").is_dir():
             raise InputError(f"{folder} is no folder of results: it has no runs")
     first, second = (points(Results(folder).records()) for folder in arguments.folders)
-    _print(compare(first, second, _effect(arguments)), as_json=arguments.json)
+    rows = compare(first, second, _effect(arguments))
+    _print(rows, as_json=arguments.json)
+    if arguments.plot:
+        _draw(rows, arguments)
     return 0
 
 
+def _draw(rows: Sequence[Any], arguments: argparse.Namespace) -> None:
+    from bench.report.comparison import comparison_figure
+
+    if not arguments.plot.parent.is_dir():
+        raise InputError(f"--plot {arguments.plot}: there is no folder {arguments.plot.parent}")
+    title = " over ".join(str(folder) for folder in arguments.folders)
+    plain = [msgspec.to_builtins(row) for row in rows]
+    drawn = comparison_figure(plain, arguments.effect, arguments.plot.with_suffix(""), title)
+    told = [f"wrote {path}" for path in drawn.files] if drawn else ["nothing to draw: the two share no point"]
+    print(*told, sep="\n", file=sys.stderr)
+
+
 def _check(arguments: argparse.Namespace) -> int:
-    from bench.analysis.gate import Verdict, compare, points
+    from bench.analysis.gate import Verdict, compare, overall, points
     from bench.store import baselines
 
-    reference = baselines.read(_path(arguments, arguments.baseline))
+    reference = baselines.read(baselines.locate(load_site(arguments.site).name, arguments.baseline))
     records = [
         r for r in results_of(arguments, load_campaign(arguments.campaign)).records() if r.site == reference.site
     ]
@@ -103,18 +116,22 @@ def _check(arguments: argparse.Namespace) -> int:
     told = ", ".join(f"{count} {verdict.value}" for verdict, count in counted.most_common())
     print(f"against baseline {reference.name} of {reference.created_utc}: {told}", file=sys.stderr)
     codes = {Verdict.REGRESSED: 1, Verdict.NO_DATA: NO_DATA_EXIT_CODE, Verdict.INCONCLUSIVE: INCONCLUSIVE_EXIT_CODE}
-    return next((code for verdict, code in codes.items() if counted[verdict]), 0)
+    return codes.get(overall(counted), 0)
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    path = _path(arguments, arguments.name, existing=False)
+    from bench.store import baselines
+
+    path = baselines.path(load_site(arguments.site).name, arguments.name)
     if path.exists():
         raise InputError(f"baseline {arguments.name} of {arguments.site} exists; `dgbench baseline promote` renews it")
     return _write(arguments, path)
 
 
 def _promote(arguments: argparse.Namespace) -> int:
-    return _write(arguments, _path(arguments, arguments.name))
+    from bench.store import baselines
+
+    return _write(arguments, baselines.locate(load_site(arguments.site).name, arguments.name))
 
 
 def _write(arguments: argparse.Namespace, path: Path) -> int:
@@ -131,18 +148,11 @@ def _write(arguments: argparse.Namespace, path: Path) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    for path in sorted(BASELINES.glob("*/*.json")):
+    from bench.store import baselines
+
+    for path in sorted(baselines.BASELINES.glob("*/*.json")):
         print(f"{path.parent.name} {path.stem}")
     return 0
-
-
-def _path(arguments: argparse.Namespace, name: str, *, existing: bool = True) -> Path:
-    """File of a baseline of the site."""
-    folder = BASELINES / load_site(arguments.site).name
-    path = folder / f"{name}.json"
-    if existing and not path.is_file():
-        raise InputError(near_names(f"baseline of {folder.name}", name, sorted(p.stem for p in folder.glob("*.json"))))
-    return path
 
 
 def _effect(arguments: argparse.Namespace) -> float:

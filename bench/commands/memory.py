@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
     option("--results", type=Path, nargs="+", metavar="DIR", help="fit on the records in these folders alone")
     option("--errors", action="store_true", help="instead: every measured point against a model fitted without it")
     option("--save", type=Path, metavar="FILE", help="write the measured points to a file, as those that ship")
-    option("--figure", type=Path, metavar="PNG", help="draw memory against resolution")
+    option("--figure", type=Path, metavar="STEM", help="draw memory against resolution: STEM.png, .pdf, .svg, .csv")
     option("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RankRecord
 from deepgalaxy.spec import RunSpec, read_json
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 
 LOG_LINES_SHOWN = 6
+BUSY_SHARE = 0.85
+"""Of all cores' time while gradients are under way: above it the cores may be what limits, and not the links."""
 RANK_IN_LOG = (
     re.compile(r"process rank (\d+) "),  # Open MPI, a rank that a signal ended
     re.compile(r"Process name: \[prterun-.*@\d+,(\d+)\]"),  # Open MPI, a rank with a non-zero exit code
@@ -79,6 +81,15 @@ def classify(spec: RunSpec, evidence: Evidence) -> Verdict:
     if not evidence.ranks_seen:
         return failed(Outcome.LAUNCH_FAILED, f"the launcher ended with exit code {evidence.exit_code}")
     return failed(Outcome.RANK_LOST, f"rank {lost} ended without its record (exit code {evidence.exit_code})", lost)
+
+
+def short_of_cores(spec: RunSpec, ranks: Sequence[RankRecord]) -> bool:
+    """True when ranks had to wait for cores: those that compute when they share any, those that wait in place of
+    computing when the machine was busy with their messages alone.
+    """
+    if spec.compute is Compute.REAL:
+        return share_cores(ranks)
+    return any(rank.machine_busy_share > BUSY_SHARE for rank in ranks)
 
 
 def share_cores(ranks: Sequence[RankRecord]) -> bool:

@@ -78,7 +78,7 @@ def run_point(
         try:
             stopped = _watch(process, journals, limits, watch)
         except KeyboardInterrupt as error:
-            interrupt, stopped = error, (Outcome.INTERRUPTED, "interrupted by the user")
+            interrupt, stopped = error, (Outcome.INTERRUPTED, "ended by Ctrl-C or SIGTERM")
     journals.read_on()
     verdict = outcome.classify(
         spec,
@@ -100,7 +100,7 @@ def run_point(
         launch=launch,
         started_utc=started.isoformat(timespec="seconds"),
         wall_s=time.monotonic() - began,
-        oversubscribed=outcome.share_cores(verdict.ranks),
+        oversubscribed=outcome.short_of_cores(spec, verdict.ranks),
         argv=argv,
         hosts=list(hosts),
         machine=surroundings(),

@@ -2,23 +2,27 @@
 
 What a worker holds, in the terms of which the model is a sum (each with a coefficient that is fitted, none negative):
 
-  base      interpreter, TensorFlow, MPI, the images' file: the same for all points of a mode, precision and engine
+  base      interpreter, TensorFlow, MPI, the images' file: the same for all points of a mode, but for
+            what is particular to a precision and engine
   state     training: weights, gradients and the optimizer's slots, 4 bytes a number; inference: weights
   graph     the graph of the step itself, by its number of operations
   maps      feature maps alive at once: pixels x batch x bytes per pixel, from a liveness analysis of the step's graph
-            (`deepgalaxy.networks.live`); the coefficient stands for the allocator and the libraries' own copies
+            (`deepgalaxy.networks.live`), half of them in bf16; the coefficient, one for each mode, precision and
+            engine, stands for the allocator and the libraries' own copies
   exchange  more than one rank: Horovod, and its fusion buffer, as far as gradients fill it
             (HOROVOD_FUSION_THRESHOLD is 128 MiB in Horovod 0.28)
 
 A backbone may differ in its maps from what the analysis says by a share of its own: a coefficient with a prior, normal
-around 0 (a mixed model, e.g. Gelman & Hill 2007, chapter 12). It is learnt where the backbone was measured; where it
-was not, it widens the interval. Errors are taken as relative: rows are weighted by 1 / measured.
+around 0 (a mixed model, e.g. Gelman & Hill 2007, chapter 12), and so may a precision and engine in the base. It is
+learnt where the backbone was measured; where it was not, it widens the interval, and so does how far off the model is
+for backbones that it is fitted without. Errors are taken as relative: rows are weighted by 1 / measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -38,8 +42,13 @@ SLOTS = {"SGD": 0, "Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "Adam": 2, "Adamax
 FUSION_BYTES = 128 * 2**20
 NUMBER_BYTES = 4  # variables are float32 in every precision
 
-BACKBONES_OVER_NOISE = 5.0
-"""Prior spread of a backbone's own share of its maps over the spread of points around the model."""
+PRIOR_OVER_NOISE = 5.0
+"""Prior spread of a backbone's own share of its maps, and of a kind's share of `KIND_BYTES`, over the spread of points
+around the model (some 3%, so 15%)."""
+
+KIND_BYTES = 2**30
+MAP_SHARE = {Precision.FP32: 1.0, Precision.BF16: 0.5, Precision.BF16_AMP: 0.5}
+"""Bytes of feature maps over those in fp32."""
 
 CONFIDENCE = 0.95
 
@@ -96,9 +105,10 @@ class Miss(NamedTuple):
 class MemoryModel:
     """A fitted model.
 
-    columns: names of what is fitted, `term`, `term of kind` or `maps of BACKBONE, mode`; coefficients: (columns,)
+    columns: names of what is fitted, a term and what it is of; coefficients: (columns,)
     covariance: (columns, columns) of the coefficients, in units of `spread` squared
     spread: relative, of points around the model; freedom: degrees of freedom that are left for it
+    widening: by mode, of the interval of a backbone that was not measured: see `_widening`
     """
 
     costs: Mapping[str, MemoryCost]
@@ -107,6 +117,7 @@ class MemoryModel:
     covariance: NDArray[np.float64]
     spread: float
     freedom: float
+    widening: Mapping[Mode, float]
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -140,7 +151,8 @@ class MemoryModel:
         peak = float(shares.sum())
         variance = 1 + values @ self.covariance[np.ix_(at, at)] @ values / peak**2
         if len(known) < len(row):  # a backbone that was not measured: all that is known of it is the prior
-            variance += (BACKBONES_OVER_NOISE * row[_own(load)] / peak) ** 2
+            variance += (PRIOR_OVER_NOISE * row[_own(load)] / peak) ** 2
+            variance *= self.widening.get(load.mode, 1.0) ** 2
         reach = float(np.exp(self._quantile * self.spread * np.sqrt(variance)))
         parts = dict.fromkeys(TERMS, 0.0)
         for column, share in zip(known, shares, strict=True):
@@ -157,19 +169,24 @@ def fit(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> MemoryMode
     ------
     InputError: too few points, or a backbone or optimizer that nothing is known of
     """
+    return replace(_fit(measured, costs), widening=_widening(measured, costs))
+
+
+def _fit(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> MemoryModel:
+    """The same without the widening."""
     for point in measured:
         for field, known in (("backbone", costs), ("optimizer", SLOTS)):
             if (value := getattr(point.load, field)) not in known:
                 raise InputError(near_names(field, value, known))
     rows = [_row(point.load, costs) for point in measured]
     columns = tuple(dict.fromkeys(column for row in rows for column in row))
-    own = np.array([column.startswith("maps of") for column in columns], bool)
+    own = np.array([column.startswith(("maps of", "base of")) for column in columns], bool)
     shared = int(np.count_nonzero(~own))
     if len(measured) <= shared:
         raise InputError(f"{len(measured)} measured points are too few for a memory model of {shared} coefficients")
     y = np.array([point.peak_rss_bytes for point in measured], float)
     values = np.array([[row.get(c, 0.0) for c in columns] for row in rows]) / y[:, None]
-    prior = np.diag(np.ones(len(columns)))[own] / BACKBONES_OVER_NOISE
+    prior = np.diag(np.ones(len(columns)))[own] / PRIOR_OVER_NOISE
     whole = np.vstack([values, prior])
     scale = np.abs(whole).max(axis=0)
     target = np.concatenate([np.ones(len(y)), np.zeros(len(prior))])
@@ -185,7 +202,27 @@ def fit(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> MemoryMode
         covariance=covariance,
         spread=float(np.sqrt(np.sum(residuals**2) / freedom)),
         freedom=freedom,
+        widening={},
     )
+
+
+def _widening(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> dict[Mode, float]:
+    """By mode, how much further than the model says backbones are off that it was fitted without.
+
+    Root mean square over backbones of their points' errors in units of the predicted spread, at least 1.
+    """
+    squares: dict[Mode, dict[str, list[float]]] = {}
+    for backbone in dict.fromkeys(point.load.backbone for point in measured):
+        with suppress(InputError):  # too few points are left without it
+            model = _fit([point for point in measured if point.load.backbone != backbone], costs)
+            for point in measured:
+                if point.load.backbone == backbone and model.knows(point.load):
+                    estimate = model.predict(point.load)
+                    sigma = np.log(estimate.high / estimate.peak_rss_bytes) / model._quantile
+                    off = np.log(point.peak_rss_bytes / estimate.peak_rss_bytes) / sigma
+                    squares.setdefault(point.load.mode, {}).setdefault(backbone, []).append(float(off**2))
+    means = {mode: np.mean([np.mean(each) for each in of.values()]) for mode, of in squares.items()}
+    return {mode: max(1.0, float(np.sqrt(mean))) for mode, mean in means.items()}
 
 
 def left_out(
@@ -220,14 +257,15 @@ def errors(misses: Iterable[Miss]) -> dict[str, float]:
 def _row(load: Load, costs: Mapping[str, MemoryCost]) -> dict[str, float]:
     """Values of the columns that a point has."""
     cost, kind = costs[load.backbone], _kind(load)
-    pixels = float(load.batch_size * load.resolution**2)
+    pixels = load.batch_size * load.resolution**2 * MAP_SHARE[load.precision]
     if load.mode is Mode.TRAIN:
         maps = pixels * cost.training_bytes_per_pixel
         numbers = cost.parameters + (1 + SLOTS[load.optimizer]) * cost.trainable_parameters
     else:
         maps, numbers = pixels * cost.inference_bytes_per_pixel, cost.parameters
     row = {
-        f"base {kind}": 1.0,
+        f"base {load.mode.value}": 1.0,
+        f"base of {kind}": float(KIND_BYTES),
         f"state {load.mode.value}": float(NUMBER_BYTES * numbers),
         f"graph {load.mode.value}": float(cost.operations),
         f"maps {kind}": maps,
@@ -242,7 +280,7 @@ def _row(load: Load, costs: Mapping[str, MemoryCost]) -> dict[str, float]:
 def _required(load: Load) -> set[str]:
     """Columns without which a point can't be predicted."""
     exchange = {"exchange"} if load.mode is Mode.TRAIN and load.workers > 1 else set()
-    return {f"base {_kind(load)}", f"maps {_kind(load)}"} | exchange
+    return {f"maps {_kind(load)}"} | exchange
 
 
 def _kind(load: Load) -> str:

@@ -5,27 +5,19 @@ Projected peaks are hollow and dashed, measured ones filled, published ones cros
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from bench.store.results import write_atomically
+from bench.report import style
+from bench.report.style import GIB
 from deepgalaxy.words import Provenance
-
-matplotlib.use("Agg")
-
-GIB = 2**30
-
-COLOURS = ("black", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe & Ito's palette for colour-blind readers, one a backbone."""
 
 PANEL = ["mode", "precision", "engine", "batch_size"]
 
@@ -88,8 +80,10 @@ def row_key(row: Row) -> tuple[object, ...]:
     )
 
 
-def write_figure(projected: Sequence[Row], points: Sequence[Row], path: Path) -> None:
-    """Memory against resolution, a panel a batch size. points: measured and published, of any point
+def write_figure(projected: Sequence[Row], points: Sequence[Row], stem: Path) -> list[Path]:
+    """Memory against resolution, a panel a batch size: `stem`.png, .pdf, .svg, and its numbers as .csv.
+
+    points: measured and published, of any point; those of the curves are drawn
 
     Raises
     ------
@@ -99,31 +93,38 @@ def write_figure(projected: Sequence[Row], points: Sequence[Row], path: Path) ->
     panels = list(table.groupby(PANEL, sort=False))
     figure = Figure(figsize=(5.0 * min(2, len(panels)), 4.0 * -(-len(panels) // 2) + 0.7), layout="constrained")
     axes = figure.subplots(-(-len(panels) // 2), min(2, len(panels)), squeeze=False, sharey=True).ravel()
-    colours = dict(zip(dict.fromkeys(table["backbone"]), COLOURS * len(table), strict=False))
+    looks = {name: _look(number) for number, name in enumerate(dict.fromkeys(table["backbone"]))}
     for axis, (_, rows) in zip(axes, panels, strict=False):
-        _panel(axis, rows, pd.DataFrame(points), colours)
+        _panel(axis, rows, pd.DataFrame(points), looks)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    figure.legend(handles=_legend(colours), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.removeprefix(".") or "png", dpi=130)
-    write_atomically(path, buffer.getvalue())
+    figure.legend(handles=_legend(looks), loc="outside lower center", ncols=3, frameon=False)
+    shown = pd.concat([table, pd.DataFrame(points)])
+    alt = "peak memory of a worker against image edge: projected with intervals, measured, published"
+    return style.save(figure, shown, stem, "Memory model", alt).files
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, points: pd.DataFrame, colours: dict[str, str]) -> None:
+def _look(number: int) -> Row:
+    """Colour and marker of a backbone."""
+    return {"color": style.COLOURS[number % len(style.COLOURS)], "marker": style.MARKERS[number % len(style.MARKERS)]}
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, points: pd.DataFrame, looks: dict[str, Row]) -> None:
     first = rows.iloc[0]
     for backbone, curve in rows.sort_values("resolution").groupby("backbone", sort=False):
-        color, x = colours[backbone], curve["resolution"]
-        axis.fill_between(x, curve["low"] / GIB, curve["high"] / GIB, color=color, alpha=0.12, lw=0)
-        axis.plot(x, curve["peak_rss_bytes"] / GIB, "o--", mfc="white", color=color, lw=1.2)
+        look, x = looks[backbone], curve["resolution"]
+        axis.fill_between(x, curve["low"] / GIB, curve["high"] / GIB, color=look["color"], alpha=0.12, lw=0)
+        axis.plot(x, curve["peak_rss_bytes"] / GIB, **look | style.provenance_style(Provenance.PROJECTED.value))
         same = points[(points["backbone"] == backbone) & (points["workers"].fillna(1) == 1)]
         for name in ("mode", "precision", "batch_size"):
             same = same[same[name] == first[name]]
         same = same[same["engine"].fillna(first["engine"]) == first["engine"]]
-        for provenance, marker in ((Provenance.MEASURED, "o"), (Provenance.PUBLISHED, "x")):
-            shown = same[same["provenance"] == provenance.value]
-            size = 6 if marker == "o" else 9
-            axis.plot(shown["resolution"], shown["peak_rss_bytes"] / GIB, marker, color=color, ms=size, mew=2)
+        for provenance, shown in same.groupby("provenance"):
+            axis.plot(
+                shown["resolution"],
+                shown["peak_rss_bytes"] / GIB,
+                **look | style.provenance_style(str(provenance)) | {"ls": ""},
+            )
     ticks = sorted({*rows["resolution"], *points[points["batch_size"] == first["batch_size"]]["resolution"]})
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
@@ -140,14 +141,18 @@ def _panel(axis: Axes, rows: pd.DataFrame, points: pd.DataFrame, colours: dict[s
     )
 
 
-def _legend(colours: dict[str, str]) -> list[Line2D]:
-    lines = [Line2D([], [], color=color, lw=3, label=backbone) for backbone, color in colours.items()]
-    kinds = (
-        ({"ls": "--", "marker": "o", "mfc": "white"}, "projected, 95% interval"),
-        ({"ls": "", "marker": "o"}, "measured"),
-        ({"ls": "", "marker": "x", "ms": 8, "mew": 2}, "published (Cai et al. 2020)"),
-    )
-    return lines + [Line2D([], [], color="0.3", label=label, **style) for style, label in kinds]
+def _legend(looks: dict[str, Row]) -> list[Line2D]:
+    lines = [Line2D([], [], ls="", label=backbone, **look) for backbone, look in looks.items()]
+    kinds = {
+        Provenance.PROJECTED: "projected, 95% interval",
+        Provenance.MEASURED: "measured",
+        Provenance.PUBLISHED: "published (Cai et al. 2020)",
+    }
+    grey = {"color": "0.3", "marker": "o"}
+    for provenance, label in kinds.items():
+        no_line = {} if provenance is Provenance.PROJECTED else {"ls": ""}
+        lines.append(Line2D([], [], label=label, **grey | style.provenance_style(provenance.value) | no_line))
+    return lines
 
 
 def _interval(row: Row, name: str = "peak_rss_bytes") -> str:

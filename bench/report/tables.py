@@ -71,7 +71,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "precision": row["precision"],
             "engine": row["engine"],
             "workers": f"{row['workers']}{'*' if row['oversubscribed'] else ''}",
-            "cores each": str(row["cores_per_worker"]),
+            "cores each": f"{row['cores_per_worker']:.0f}",
+            "provenance": row["provenance"],
+            "outcome": row["outcome"],
             "images/s": _with_interval(row, "throughput_images_per_s", "throughput", ".1f"),
             "step [s]": _number(row["step_time_s"], ".3f"),
             "latency p50 / p95 / p99 [ms]": _latency(row),
@@ -83,8 +85,6 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "largest change of p": _number(row["largest_probability_difference"], ".4f"),
             "top-1 / top-5": _pair(row["top1_accuracy"], row["top5_accuracy"]),
             "peak RSS/rank [GiB]": _number(row["peak_rss_bytes"] / GIB, ".2f"),
-            "provenance": row["provenance"],
-            "outcome": row["outcome"],
         }
         for row in table.to_dict("records")
     ]
@@ -96,13 +96,17 @@ def notes(table: pd.DataFrame) -> str:
     """What the table's figures mean, and the reasons of points without figures."""
     lines = [
         f"Speedup and efficiency are relative to {table['baseline_workers'].iloc[0]} worker(s) of the same curve; "
-        "brackets are 95% bootstrap intervals, the baseline's included."
+        "brackets are 95% intervals, the baseline's included."
     ]
     if table["oversubscribed"].any():
         lines.append("* ranks shared cores (oversubscribed): never a baseline.")
     for row in table[table["outcome"] != "ok"].to_dict("records"):
         point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {row['workers']} workers"
         lines.append(f"{row['outcome']}: {point}: {row['reason']}")
+    if "note" in table:
+        for row in table[table["note"].map(bool) & table["note"].notna()].to_dict("records"):
+            what = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['workers']} workers"
+            lines.append(f"{row['provenance']} ({row['site']}): {what}: {row['note']}")
     return "\n\n".join(lines)
 
 
@@ -125,6 +129,6 @@ def _with_interval(row: dict[str, float], value: str, prefix: str, form: str) ->
     if math.isnan(row[value]):
         return "-"
     low, high = row[f"{prefix}_low"], row[f"{prefix}_high"]
-    if low == high:
+    if low == high or math.isnan(low):  # the baseline itself; a number that came without an interval
         return format(row[value], form)
     return f"{row[value]:{form}} [{low:{form}}, {high:{form}}]"

@@ -8,15 +8,18 @@ from typing import Any
 
 import msgspec
 
-from bench.analysis.comparable import facts, require_comparable
+from bench import REPOSITORY
+from bench.analysis.comparable import facts, require_comparable, require_distinct
 from bench.analysis.gate import Point, points
 from bench.store.results import write_atomically
-from deepgalaxy.errors import InputError
+from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import read_json
 from deepgalaxy.words import Outcome
 
 FEWEST_LAUNCHES = 2
+
+BASELINES = REPOSITORY / "results" / "baselines"
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,7 @@ def from_records(site: str, name: str, records: list[RunRecord], expected_failur
         belong together or were not measured
     """
     mine = [record for record in records if record.site == site]
+    require_distinct(mine)
     require_comparable(mine)
     found = points(mine)
     if not found:
@@ -77,6 +81,25 @@ def promoted(new: Baseline, old: Baseline) -> Baseline:
     """The new one, with the old one in its history."""
     past = Past(created_utc=old.created_utc, facts=old.facts, points=old.points)
     return msgspec.structs.replace(new, history=[past, *old.history])
+
+
+def path(site: str, name: str) -> Path:
+    """Where a baseline of that name goes."""
+    return BASELINES / site / f"{name}.json"
+
+
+def locate(site: str, name: str) -> Path:
+    """The file of a baseline that there is.
+
+    Raises
+    ------
+    InputError: there is none of that name
+    """
+    found = path(site, name)
+    if not found.is_file():
+        names = sorted(p.stem for p in found.parent.glob("*.json"))
+        raise InputError(near_names(f"baseline of {site}", name, names))
+    return found
 
 
 def read(path: Path) -> Baseline:

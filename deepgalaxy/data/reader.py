@@ -16,6 +16,8 @@ from deepgalaxy.errors import InputError
 BRIGHTEST_TOLERATED = 1.001
 """Float images lie in [0, 1], but for rounding."""
 
+METADATA_CACHE_BYTES = 2**20
+
 
 class Reader:
     """Reads chosen examples; the file stays open, and no more than what was asked for is in memory."""
@@ -25,6 +27,7 @@ class Reader:
         # Every image is a chunk, read whole and once: HDF5's cache, a MiB for each of hundreds of
         # data sets, would only grow.
         self._file = h5py.File(catalogue.path, "r", rdcc_nbytes=0)
+        _keep_little_metadata(self._file)
         self._read_image = [image_reader(self._file[s.dataset]) for s in catalogue.sequences]
 
     def read(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -58,3 +61,11 @@ class Reader:
     def _where(self, i: int) -> str:
         sequence = self._catalogue.sequences[self._examples.sequence[i]]
         return f"{self._catalogue.path}: {sequence.dataset}[{self._examples.frame[i]}]"
+
+
+def _keep_little_metadata(file: h5py.File) -> None:
+    """Bound HDF5's cache of where chunks lie: it grows with the file, and reads are no faster for it."""
+    config = file.id.get_mdc_config()
+    config.set_initial_size = True
+    config.initial_size = config.min_size = config.max_size = METADATA_CACHE_BYTES
+    file.id.set_mdc_config(config)

@@ -98,11 +98,15 @@ def gradient_bytes(variables: Iterable[tf.Variable]) -> int:
 
 
 def flops_per_image(model: tf.keras.Model, resolution: int) -> int:
-    """Floating-point operations of the forward pass of one image, by TensorFlow's profiler."""
+    """Floating-point operations of the forward pass of one image."""
+    function = tf.function(lambda images: model(images, training=False), autograph=False)
+    return graph_flops(function.get_concrete_function(tf.TensorSpec((1, resolution, resolution, 1), tf.float32)).graph)
+
+
+def graph_flops(graph: tf.Graph) -> int:
+    """Floating-point operations of one run of a graph with fixed shapes, by TensorFlow's profiler."""
     from tensorflow.python.profiler import model_analyzer, option_builder
 
-    function = tf.function(lambda images: model(images, training=False), autograph=False)
-    graph = function.get_concrete_function(tf.TensorSpec((1, resolution, resolution, 1), tf.float32)).graph
     options = option_builder.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     return int(model_analyzer.profile(graph, options=options).total_float_ops)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import horovod.tensorflow as hvd
@@ -54,18 +55,29 @@ class HorovodRanks:
         """Return when every rank has arrived."""
         hvd.allreduce(tf.zeros(()), name="wait_for_all")
 
+    @contextmanager
+    def timeline(self, path: Path) -> Iterator[None]:
+        """Keep Horovod's own timeline of what is done meanwhile; needs `connect(timeline=True)`."""
+        hvd.start_timeline(str(path))
+        try:
+            yield
+        finally:
+            hvd.stop_timeline()
+
     def leave(self) -> None:
         """End Horovod."""
         hvd.shutdown()
 
 
-def connect(*, yielding: bool, fp16: bool = False) -> HorovodRanks:
+def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
     With `yielding`, the threads that Horovod and MPI start get the lowest priority: they poll
     while they wait, and on a rank bound to few cores they would take turns with the computation
-    that they wait for. With `fp16` gradients travel as 16-bit numbers.
+    that they wait for. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
     """
+    if timeline:
+        os.environ["HOROVOD_TIMELINE"] = "DYNAMIC"
     before = _threads()
     hvd.init()
     if yielding:

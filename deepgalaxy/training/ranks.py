@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +43,9 @@ class Ranks(Protocol):
     def wait_for_all(self) -> None:
         """Return when every rank has arrived."""
 
+    def timeline(self, path: Path) -> AbstractContextManager[None]:
+        """Keep a timeline of what is exchanged meanwhile in a file."""
+
     def leave(self) -> None:
         """End the connection."""
 
@@ -70,6 +75,10 @@ class Alone:
 
     def wait_for_all(self) -> None:
         """Nothing to wait for."""
+
+    def timeline(self, path: Path) -> AbstractContextManager[None]:
+        """Nothing is exchanged."""
+        return nullcontext()
 
     def leave(self) -> None:
         """Nothing to end."""

@@ -47,6 +47,7 @@ def train_step(
     *,
     seed: int,
     passes: int = 1,
+    update: bool = True,
 ) -> Any:
     """A `tf.function`, see `Step`, that updates the model.
 
@@ -54,6 +55,7 @@ def train_step(
     process would take on the joined batch of N x B images (but for batch normalisation, whose
     statistics are each rank's own). With `passes` the batch is gone through in so many equal parts,
     whose gradients are added up before they are exchanged: it needs memory for one part only.
+    Without `update` gradients are computed, and neither exchanged nor used.
     """
     variables = model.trainable_variables
     updates._create_all_weights(variables)  # inside the function it would cost a second trace
@@ -80,6 +82,9 @@ def train_step(
         randomness.begin(updates.iterations)
         work = one_pass if passes == 1 else all_passes
         gradients, sums = work(images, labels, label_weights, image_weights)
+        if not update:
+            with tf.control_dependencies(gradients):  # nothing else uses them, and they would be left out
+                return {name: tf.identity(value) for name, value in sums.items()}
         updates.apply_gradients(zip(ranks.average(gradients), variables, strict=True))
         return sums
 

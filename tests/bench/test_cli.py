@@ -32,7 +32,9 @@ def pytest_bench(*options, timeout=60):
         (["--precision", "fp16"], "--precision: unknown value 'fp16'"),
         (["--data", "none.hdf5"], "data file none.hdf5 does not exist"),
         (["--site", "nowhere"], "unknown site 'nowhere'"),
-        (["--baseline", "0"], "--baseline 0 is too small"),
+        (["--baseline-workers", "0"], "--baseline-workers 0 is too small"),
+        (["--launches", "0"], "--launches 0 is too small"),
+        (["--baseline", "mian"], "unknown baseline of local 'mian'"),
         (["--results", "/dev/null/results"], "results folder /dev/null/results can't be written"),
     ],
 )

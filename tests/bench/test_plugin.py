@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from bench.campaign.data import DataRequest
 from bench.campaign.site import load_site
-from bench.plugin import ReplayClock
+from bench.plugin import Benchmarks, ReplayClock
+from bench.store import baselines
 from tests.bench.test_cli import pytest_bench
 
 
@@ -15,6 +17,29 @@ def test_the_clock_gives_back_the_durations_it_was_given():
     first = -clock() + clock()
     second = -clock() + clock()
     assert (first, second) == pytest.approx((0.5, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "batch_size", "outcome", "told"),
+    [
+        ([1.0, 1.001, 0.999], 4, None, ""),
+        ([1.2, 1.201, 1.199], 4, pytest.fail.Exception, "regressed, 0.833"),
+        ([1.0, 1.001, 0.999], 2, pytest.fail.Exception, "no data, 3 launches here and 0 there"),
+        ([1.0], 4, pytest.skip.Exception, "inconclusive"),
+    ],
+)
+def test_a_point_is_held_against_the_baseline_that_was_named(make_record, seconds, batch_size, outcome, told):
+    then = [make_record([[s] * 5], launch=i) for i, s in enumerate([1.0, 1.002, 0.998])]
+    reference = baselines.from_records("test", "main", then, [])
+    now = [make_record([[s] * 5], launch=i, batch_size=batch_size) for i, s in enumerate(seconds)]
+    spec = now[0].spec
+    ours = Benchmarks(load_site("local"), [spec], 1, None, DataRequest(), frozenset({1}), [], reference=reference)
+    ours._measured = now
+    if outcome is None:
+        ours.judge(spec)
+    else:
+        with pytest.raises(outcome, match=told):
+            ours.judge(spec)
 
 
 @pytest.mark.horovod

@@ -1,10 +1,13 @@
 """Where a rank computes; which kernels it loads is tested in ranks of their own (tests/bench/launch)."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
+from bench import REPOSITORY
 from deepgalaxy.engine import peak_device_bytes, place, require_precision
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.words import Device, Engine, Precision
@@ -61,3 +64,16 @@ def test_nearly_all_products_must_run_in_what_was_asked_for(precision, ran, good
         return
     with pytest.raises(BadResultError, match=f"precision {precision.value} was asked for"):
         require_precision(precision, ran)
+
+
+def test_ranks_do_not_load_what_only_exports_need():
+    code = (
+        "import importlib.util, sys\n"
+        "from deepgalaxy.engine import load_tensorflow\n"
+        "from deepgalaxy.words import Engine, Precision\n"
+        "load_tensorflow(Engine.TENSORFLOW, Precision.FP32, 1).keras.Sequential()\n"
+        "assert importlib.util.find_spec('pyarrow') and 'pandas' in sys.modules\n"
+        "print(sorted(name for name in sys.modules if name.startswith('pyarrow')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -134,7 +134,7 @@ def test_emulated_compute_marks_the_point_and_its_figures(make_spec, make_record
     assert spec.key != make_spec().key
     assert "emulated" in spec.name
     with pytest.raises(InputError, match="a record of emulated compute can't be measured"):
-        make_record([[1.0]], **emulated)
+        make_record([[1.0]], provenance=Provenance.MEASURED, **emulated)
     with pytest.raises(InputError, match="emulated alone has one"):
         make_spec(compute=Compute.EMULATED)
 

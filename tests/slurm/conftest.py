@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.slurm.cluster import SlurmCluster, fast_clock, why_not
+from bench.lab.slurm.cluster import SlurmCluster, fast_clock, why_not
 
 
 @pytest.fixture(scope="session")

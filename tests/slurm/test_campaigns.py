@@ -11,10 +11,10 @@ import pytest
 
 from bench import REPOSITORY
 from bench.cli import main
+from bench.lab.slurm.machine import until
 from bench.store.results import Results
 from deepgalaxy.words import Outcome
 from tests.bench.faults import worker as fake_worker
-from tests.slurm.machine import until
 
 pytestmark = pytest.mark.slurm
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench import REPOSITORY
-from tests.slurm import cluster as cluster_module
-from tests.slurm.cluster import SlurmCluster
+from bench.lab.slurm import cluster as cluster_module
+from bench.lab.slurm.cluster import SlurmCluster
+from bench.lab.slurm.machine import SlurmError, until
 from tests.slurm.conftest import skip_where_none_can_run
-from tests.slurm.machine import SlurmError, until
 
 pytestmark = pytest.mark.slurm
 

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from bench.analysis.comparable import require_comparable
+from bench.analysis.comparable import require_comparable, require_distinct
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Outcome
 
@@ -34,3 +34,10 @@ def test_another_version_is_named_with_both_values(on):
 def test_sites_failures_and_records_without_the_fact_do_not_count(on):
     older = msgspec.structs.replace(on(), machine={"cpu": "Xeon"})
     require_comparable([on(), on(cpu="EPYC", site="there"), on(cpu="EPYC", outcome=Outcome.OOM), older])
+
+
+def test_a_launch_that_is_there_twice_is_refused(make_record):
+    first, second = make_record([[1.0, 1.1]], launch=1), make_record([[1.0, 1.1]], launch=2)
+    require_distinct([first, second])
+    with pytest.raises(InputError, match="launch 1, .* is there twice"):
+        require_distinct([first, second, msgspec.structs.replace(first, log="elsewhere")])

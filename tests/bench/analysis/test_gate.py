@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.gate import Verdict, compare, decide, interval, points
+from bench.commands.common import EFFECT
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Outcome, Provenance
 
@@ -18,7 +19,7 @@ def launches(make_record):
 
 
 def verdicts(current, reference, metric="throughput_images_per_s"):
-    return [c.verdict for c in compare(current, reference) if c.metric == metric]
+    return [c.verdict for c in compare(current, reference, EFFECT) if c.metric == metric]
 
 
 def test_slower_by_much_is_regressed_and_faster_improved(launches):
@@ -67,7 +68,7 @@ def test_what_was_not_measured_passes_no_gate(make_record, provenance):
     ("ratio", "low", "high", "expected"),
     [
         (0.90, 0.85, 0.95, Verdict.REGRESSED),
-        (0.97, 0.955, 0.985, Verdict.PASS),  # surely slower, and by less than matters
+        (0.97, 0.955, 0.985, Verdict.INCONCLUSIVE),  # surely slower, and by less than matters
         (0.97, 0.93, 1.01, Verdict.INCONCLUSIVE),
         (0.90, 0.80, 1.01, Verdict.INCONCLUSIVE),
         (1.00, 0.98, 1.02, Verdict.PASS),

@@ -90,5 +90,5 @@ def test_the_baseline_is_the_papers_four_where_it_can_be_had(workers, slots, ask
 
 
 def test_a_baseline_below_one_is_refused():
-    with pytest.raises(InputError, match="--baseline 0 is too small"):
+    with pytest.raises(InputError, match="--baseline-workers 0 is too small"):
         baseline_for([2], 2, 0)

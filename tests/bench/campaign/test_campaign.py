@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from bench import REPOSITORY
@@ -5,7 +7,7 @@ from bench.campaign.campaign import expand, load_campaign
 from bench.campaign.data import DataRequest, data_file, provide
 from bench.campaign.site import Site
 from deepgalaxy.errors import InputError
-from deepgalaxy.words import Mode
+from deepgalaxy.words import Mode, Provenance
 
 SITE = Site(
     name="box", nodes=1, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30
@@ -101,7 +103,7 @@ def test_the_campaigns_that_ship_are_whole_and_say_what_they_answer(path):
     assert expand(campaign, SITE)
     opening = path.read_text().partition("name =")[0]
     assert "?" in opening
-    assert f"dgbench run {path.stem}" in opening
+    assert any(f"dgbench {run} {path.stem}" in opening for run in ("run", "lab run"))
     assert "Expect" in opening
 
 
@@ -123,3 +125,37 @@ def test_a_users_file_of_another_resolution_is_refused(data_file, make_spec):
     provide(DataRequest(file=str(data_file)), [make_spec()])
     with pytest.raises(InputError, match="holds images of 32 pixels, not 64"):
         provide(DataRequest(file=str(data_file)), [make_spec(resolution=64)])
+
+
+EMULATED = """
+name = "test"
+question = "Why?"
+baseline_workers = 1
+[settings]
+mode = "train"
+profile = "EfficientNetB4-512px-b2"
+[[points]]
+workers = [1, 2]
+"""
+
+
+def test_a_profile_says_what_network_a_point_is_of_and_that_its_compute_is_emulated(tmp_path):
+    specs = expand(load(tmp_path, EMULATED), SITE)
+    assert {(s.backbone, s.resolution, s.batch_size) for s in specs} == {("EfficientNetB4", 512, 2)}
+    assert {s.provenance for s in specs} == {Provenance.EMULATED}
+    assert {s.data for s in specs} == {""}
+    assert all(Path(s.profile) == REPOSITORY / "jobs" / "profiles" / "EfficientNetB4-512px-b2.json" for s in specs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("b2", "b3", "unknown profile 'EfficientNetB4-512px-b3'; near names: EfficientNetB4-512px-b2"),
+        ("[[points]]", "[[points]]\nbatch_size = 8", "batch_size 8 with profile EfficientNetB4-512px-b2, which is of"),
+        ("[[points]]", '[[points]]\nbackbone = "VGG16"', "backbone VGG16 with profile"),
+        ('mode = "train"', 'mode = "infer"', "emulated compute are of training"),
+    ],
+)
+def test_what_its_profile_is_not_of_a_point_can_not_be(tmp_path, old, new, told):
+    with pytest.raises(InputError, match=told):
+        expand(load(tmp_path, EMULATED.replace(old, new)), SITE)

@@ -6,7 +6,7 @@ import pytest
 from bench.campaign.plan import Experience, job_minutes, needs_no_less, plan
 from bench.campaign.site import Site
 from bench.store.summary import summarised
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 
 SITE = Site(
     name="box", nodes=4, cores_per_node=8, workers_per_node=4, cores_per_worker=2, memory_per_node_bytes=16 * 2**30
@@ -95,3 +95,12 @@ def test_a_measured_peak_wins_over_a_predicted_one(make_spec, launch):
     experience = Experience([launch(peak_rss_bytes=9 * 2**30, **fields)], SITE)
     assert experience.why_not(make_spec(**fields)) == ""
     assert "as measured" in experience.why_not(make_spec(**fields, workers=2, workers_per_node=2))
+
+
+def test_what_ranks_need_that_wait_says_nothing_of_those_that_compute(make_spec, launch):
+    emulated = {"compute": Compute.EMULATED, "profile": "p.json"}
+    small = Experience([launch(peak_rss_bytes=2**30)], SITE)
+    oom = Experience([launch(outcome=Outcome.OOM, **emulated)], SITE)
+    assert not small.why_not(make_spec(**emulated))
+    assert not oom.why_not(make_spec())
+    assert oom.why_not(make_spec(**emulated))

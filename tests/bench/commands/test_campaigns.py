@@ -127,3 +127,22 @@ def test_status_counts_points_by_their_last_outcome(campaign, capsys, monkeypatc
     said = capsys.readouterr().out
     assert "2 points: 1 rank_lost, 1 skipped" in said
     assert "ended without its record (exit code 7)" in said
+
+
+def test_launches_are_added_until_intervals_are_narrow(campaign, tmp_path):
+    command = ["run", *campaign()]
+    assert main([*command, "--until-interval", "0.5"]) == 0
+    assert outcomes(tmp_path) == ["ok", "ok", "skipped"]  # one launch knows nothing of the next
+    assert main(["resume", *campaign("until_interval = 0.5")]) == 0
+    assert outcomes(tmp_path) == ["ok", "ok", "skipped"]
+
+
+def test_a_budget_ends_further_launches(campaign, tmp_path):
+    assert main(["run", *campaign("until_interval = 0.5\nbudget_node_hours = 1e-9")]) == 2  # more than a plan may take
+    assert main(["run", *campaign("until_interval = 1e-9\nmost_repeats = 3")]) == 0
+    assert outcomes(tmp_path) in (["ok"] * 2 + ["skipped"], ["ok"] * 3 + ["skipped"])
+
+
+def test_a_width_out_of_range_is_refused(campaign, capsys):
+    assert main(["run", *campaign(), "--until-interval", "-1"]) == 2
+    assert "until_interval -1" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bench.cli import main
-from bench.commands import gate
+from bench.store import baselines
 from bench.store.results import Results
 from deepgalaxy.words import Provenance
 
@@ -17,14 +17,15 @@ POINT = "train EfficientNetB0 fp32 tensorflow 32px b4 w1"
 @pytest.fixture
 def stored(tmp_path, make_record, monkeypatch):
     """A function that stores launches of one point in a folder of results."""
-    monkeypatch.setattr(gate, "BASELINES", tmp_path / "baselines")
+    monkeypatch.setattr(baselines, "BASELINES", tmp_path / "baselines")
 
     def store(name, seconds, machine=None, **fields):
         results = Results(tmp_path / name)
         for second in seconds:
             record = make_record([[second] * 8], **fields)
-            record = msgspec.structs.replace(record, site="local", machine=machine or {"cpu": "Xeon"})
-            results.write(record, results.new_launch(record.spec)[1])
+            launch, folder = results.new_launch(record.spec)
+            facts = machine or {"cpu": "Xeon"}
+            results.write(msgspec.structs.replace(record, site="local", machine=facts, launch=launch), folder)
         return str(tmp_path / name)
 
     return store
@@ -102,3 +103,13 @@ def test_another_machine_is_not_held_against_a_baseline(stored, capsys):
     assert main([*check, "--mixed"]) == 0
     assert main(["check", "quick", "--baseline", "mian", "--results", "/tmp"]) == 2
     assert "unknown baseline of local 'mian'; near names: main" in capsys.readouterr().err
+
+
+def test_a_comparison_is_drawn(stored, tmp_path, capsys):
+    folders = [stored("a", [1.0, 1.01, 0.99]), stored("b", [1.3, 1.31, 1.29])]
+    plot = tmp_path / "ratios.png"
+    assert main(["compare", *folders, "--plot", str(plot)]) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "improved" in plot.with_suffix(".csv").read_text()
+    assert main(["compare", *folders, "--plot", str(tmp_path / "none" / "x.png")]) == 2
+    assert "there is no folder" in capsys.readouterr().err

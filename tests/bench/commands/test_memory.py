@@ -60,11 +60,13 @@ def test_what_was_saved_is_fitted_again(tmp_path, capsys):
 
 
 def test_the_figure_and_the_table_name_their_provenance(tmp_path, capsys):
-    path = tmp_path / "memory.svg"
-    assert main(["memory", "--figure", str(path)]) == 0
+    assert main(["memory", "--figure", str(tmp_path / "memory")]) == 0
     said = capsys.readouterr().out
     assert "projected [GiB]" in said and "published [GiB]" in said and "projected from" in said
-    assert path.stat().st_size > 10_000
+    drawn = (tmp_path / "memory.svg").read_text()
+    for label in ("projected, 95% interval", "measured", "published (Cai et al. 2020)", "EfficientNetB7"):
+        assert label in drawn
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 import json
 
+import msgspec
 import pytest
 
-from bench.launch.outcome import Evidence, classify, kernel_oom_kills, share_cores
+from bench.launch.outcome import BUSY_SHARE, Evidence, classify, kernel_oom_kills, share_cores, short_of_cores
 from deepgalaxy.spec import to_json
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Compute, Outcome
 from tests.conftest import make_rank
 
 
@@ -86,3 +87,12 @@ def test_kills_for_memory_are_counted_also_in_a_container(tmp_path):
     write("proc/self/cgroup", "4:cpu,memory:/slurm/job\n")
     write("sys/fs/cgroup/memory/slurm/job/memory.oom_control", "under_oom 0\noom_kill 1\n")
     assert kernel_oom_kills(tmp_path) == 3
+
+
+def test_ranks_that_wait_are_short_of_cores_when_the_machine_was_busy_and_not_when_they_share_some(make_spec):
+    ranks = [msgspec.structs.replace(make_rank(i, [1.0]), cpus=[0, 1]) for i in range(2)]
+    emulated = make_spec(workers=2, compute=Compute.EMULATED, profile="p.json")
+    assert short_of_cores(make_spec(workers=2), ranks)
+    assert not short_of_cores(emulated, ranks)
+    busy = msgspec.structs.replace(ranks[1], machine_busy_share=BUSY_SHARE + 0.01)
+    assert short_of_cores(emulated, [ranks[0], busy])

@@ -16,7 +16,7 @@ from bench.campaign.site import Launcher, load_site
 from bench.launch.run import Limits, run_point
 from deepgalaxy.networks.catalogue import NO_BACKBONE
 from deepgalaxy.words import Engine, Mode, Outcome, Precision
-from tests.conftest import write_data
+from tests.conftest import RESOLUTION, write_data
 
 CPU_FLAGS = Path("/proc/cpuinfo").read_text().split()
 
@@ -60,6 +60,22 @@ def test_two_ranks_train_and_leave_their_records(run, launcher):
     if SITE.slots >= 2:
         assert not record.oversubscribed
         assert len(first.cpus) == SITE.cores_per_worker
+
+
+def test_a_step_is_split_and_its_exchange_seen(run):
+    record = run(workers=2, split_steps=3, timeline=True)
+    assert record.outcome is Outcome.OK, record.reason
+    for rank in record.ranks:
+        assert {len(rank.split.whole_s), len(rank.split.alone_s), len(rank.split.compute_s)} == {3}
+        assert min(rank.split.compute_s) > 0
+        assert rank.memory[-1].phase == "measure"  # what comes after is none of the step's memory
+        assert 0 < rank.gemm_flop_per_s < 1e15
+    first = record.ranks[0]
+    step_s = sum(first.step_time_s) / len(first.step_time_s)
+    assert 0 < first.exchange_s["allreduce"] < step_s
+    assert 0 < first.exchange_s["negotiation"] < step_s
+    forward = 258e6 * (RESOLUTION / 128) ** 2  # EfficientNetB0's, by `deepgalaxy info`
+    assert first.flop_per_image == pytest.approx(3 * forward, rel=0.15)
 
 
 def test_loading_times_the_pipeline_and_plain_reads_of_the_same_batches(run):

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from bench.analysis.scaling import scaling_table
-from bench.execute import report
-from bench.report.figure import write_figure
+from bench.report.report import report
+from bench.report.scaling import scaling_figure
 from bench.report.tables import notes, readable, write_tables
 from bench.store.results import Results
 from deepgalaxy.words import Mode, Outcome
@@ -60,12 +60,14 @@ def test_oversubscribed_points_are_marked(make_record):
 
 def test_the_figure_is_drawn_where_a_curve_has_two_counts(tmp_path, records):
     table = scaling_table(records, 1)
-    png, pdf = write_figure(table, tmp_path, "title")
+    drawn = scaling_figure(table, tmp_path / "scaling", "title")
+    png, pdf = (tmp_path / f"scaling.{form}" for form in ("png", "pdf"))
+    assert {png, pdf} < set(drawn.files)
     pixels = plt.imread(png)
     assert pixels.shape[0] > 300
     assert pixels.std() > 0.05
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert write_figure(table[table["workers"] == 1], tmp_path, "title") == []
+    assert scaling_figure(table[table["workers"] == 1], tmp_path / "scaling", "title") is None
 
 
 def test_a_report_of_nothing_says_so(tmp_path):

@@ -1,8 +1,8 @@
-"""A real Slurm on this machine: one controller and some nodes, for as long as a test session needs them.
+"""A real Slurm on this machine: one controller and some nodes, for as long as the process that starts it needs them.
 
 Nothing of a system's Slurm is used or changed: the key, sockets, ports, state and logs are its own.
 All daemons run in the foreground as children of this process, and the kernel asks them to end when
-it dies, so none stays behind, whatever becomes of the tests.
+it dies, so none stays behind, whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.slurm.configuration import write_configuration
-from tests.slurm.machine import SlurmError, end, free_ports, kill_all_in, listens, namespace, until
+from bench.lab.slurm.configuration import Addresses, on_loopback, write_configuration
+from bench.lab.slurm.machine import SlurmError, end, free_ports, kill_all_in, listens, namespace, until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "scontrol", "sinfo", "squeue")
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -40,7 +40,7 @@ def why_not() -> str:
         return "only root can start Slurm's nodes, each with a host name of its own"
     missing = [name for name in (*PROGRAMS, DIE_WITH_US[0], NODE[0]) if not shutil.which(name, path=PATH)]
     if missing:
-        return f"not installed: {', '.join(missing)}; `make test-slurm` installs them"
+        return f"not installed: {', '.join(missing)}; tools/slurm.sh installs them"
     probe = subprocess.run([*NODE[:-2], "true"], capture_output=True, text=True, check=False)
     return f"no permission to give nodes their own host names: {probe.stderr.strip()}" if probe.returncode else ""
 
@@ -51,16 +51,22 @@ def fast_clock() -> Path | None:
 
 
 class SlurmCluster:
-    """Slurm with `nodes` nodes named node1, node2, ... of `cpus_per_node` CPUs each, real or not.
+    """Slurm with `nodes` nodes named node1, node2, ... (or by `names`) of `cpus_per_node` CPUs each, real or not.
 
     With `clock` 20 the controller's time runs 20 times faster, so that a limit of a minute takes 3 seconds.
     """
 
     def __init__(
-        self, folder: Path, nodes: int = 4, cpus_per_node: int = 2, clock: int = 1, base_port: int = 17000
+        self,
+        folder: Path,
+        nodes: int = 4,
+        cpus_per_node: int = 2,
+        clock: int = 1,
+        base_port: int = 17000,
+        names: Sequence[str] = (),
     ) -> None:
         self.folder = folder.resolve()
-        self.names = [f"node{number}" for number in range(1, nodes + 1)]
+        self.names = list(names) or [f"node{number}" for number in range(1, nodes + 1)]
         self.cpus_per_node = cpus_per_node
         self.clock = clock
         self.base_port = base_port
@@ -108,7 +114,7 @@ class SlurmCluster:
     def run(self, *tokens: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """A command that talks to this Slurm, run to its end in the cluster's folder."""
         return subprocess.run(
-            tokens,
+            [*self._login(), *tokens],
             env=self._environ(),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -139,10 +145,10 @@ class SlurmCluster:
         for name in ("munge", "state", "log", *(f"spool/{name}/tmp" for name in self.names)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         port = free_ports(self.base_port, 1 + len(self.names))
-        write_configuration(self.folder, self.names, self.cpus_per_node, self.clock, port)
+        write_configuration(self.folder, self._addresses(port), self.cpus_per_node, self.clock, port)
         self._start_munge()
-        self._spawn("slurmctld", *self._faster(), "slurmctld", "-D")
-        self._await(lambda: listens(port), "the controller does not listen")
+        self._spawn("slurmctld", *self._login(), *self._faster(), "slurmctld", "-D")
+        self._await(lambda: self._listening(port), "the controller does not listen")
         for name in self.names:
             self._start_node(name)
         ready = ["idle"] * len(self.names)
@@ -168,11 +174,27 @@ class SlurmCluster:
         return ["env", *clock]
 
     def _start_node(self, name: str) -> None:
-        pid = self._spawn(name, *NODE, BECOME_NODE, name, str(self.folder / "hosts"))
+        pid = self._spawn(name, *self._node(name))
         mine = namespace(os.getpid())
         self._await(lambda: namespace(pid) not in (mine, None), f"{name} has no host name of its own")
         # It tells the node's processes, jobs included, from all others; open, so that no other gets its number.
         self._namespaces.append(os.open(f"/proc/{pid}/ns/uts", os.O_RDONLY))
+
+    def _addresses(self, port: int) -> Addresses:
+        """Where controller and nodes are found."""
+        return on_loopback(self.names, port)
+
+    def _login(self) -> list[str]:
+        """What comes before a command that talks to this Slurm, and before the controller."""
+        return []
+
+    def _node(self, name: str) -> list[str]:
+        """The command of a node's daemon."""
+        return [*NODE, BECOME_NODE, name, str(self.folder / "hosts")]
+
+    def _listening(self, port: int) -> bool:
+        """Whether the controller answers."""
+        return listens(port)
 
     def _spawn(self, name: str, *tokens: str) -> int:
         with self._log(name).open("wb") as log:

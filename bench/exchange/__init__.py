@@ -1,0 +1,1 @@
+"""Other programs' formats: results written for them, and their own logs read."""
