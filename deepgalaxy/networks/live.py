@@ -37,10 +37,8 @@ def live_bytes_per_image(graph: tf.Graph) -> int:
     alive: dict[Buffer, int] = {}
     now = most = 0
     for i, op in enumerate(operations):
-        if op.type in VIEWS:
-            continue
         read = {owner[t.ref()] for t in op.inputs if t.ref() in owner}
-        for number, tensor in enumerate(op.outputs):
+        for number, tensor in enumerate(op.outputs if op.type not in VIEWS else ()):
             size = _map_bytes(tensor)
             free = next((b for b in read if last[b] == i and alive.get(b) == size), None)
             if size and op.type in IN_PLACE and free is not None:

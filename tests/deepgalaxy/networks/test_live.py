@@ -53,6 +53,17 @@ def test_a_view_keeps_the_memory_that_it_looks_at():
     assert live_bytes(viewed) == 7 * MAP  # images, x through its view, and y
 
 
+def test_what_a_view_reads_last_ends_with_it():
+    def looked_at(images):
+        x = tf.nn.conv2d(images, filters(1, 9), 1, "SAME")
+        y = tf.nn.conv2d(x, filters(9, 4), 1, "SAME")  # 9 + 4
+        tf.reshape(x, (-1,))  # nobody reads it
+        z = tf.nn.conv2d(y, filters(4, 8), 1, "SAME")  # 4 + 8
+        return tf.reduce_sum(z)
+
+    assert live_bytes(looked_at) == 13 * MAP
+
+
 def test_a_backward_pass_keeps_the_maps_of_the_forward_one():
     def gradient(images):
         weights = [filters(1, 3), filters(3, 5)]
