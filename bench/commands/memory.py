@@ -14,7 +14,8 @@ from deepgalaxy.networks.catalogue import BACKBONES
 from deepgalaxy.words import Engine, Mode, Precision, Provenance
 
 if TYPE_CHECKING:
-    from bench.projection.memory import Load, MemoryModel, Miss
+    from bench.projection.memory import Load, MemoryModel
+    from bench.projection.memory_errors import Miss
     from bench.store.memory import MeasuredPeaks
 
 PAPER = REPOSITORY / "results" / "published" / "paper.json"
@@ -173,7 +174,7 @@ def _published() -> dict[tuple[object, ...], float]:
 
 def _print_errors(known: MeasuredPeaks, *, as_json: bool) -> int:
     """What a model fitted without a point, or without a backbone, says of it."""
-    from bench.projection.memory import errors, left_out
+    from bench.projection.memory_errors import errors, left_out
     from bench.report.memory_model import readable_errors
     from deepgalaxy.networks.costs import memory_costs
 

@@ -20,7 +20,7 @@ for backbones that it is fitted without. Errors are taken as relative: rows are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -84,23 +84,6 @@ class Estimate(NamedTuple):
     parts: dict[str, float]
 
 
-class Miss(NamedTuple):
-    """A measured peak, and what a model says of it that was fitted without it."""
-
-    measured: Peak
-    predicted: Estimate
-
-    @property
-    def error(self) -> float:
-        """Relative: predicted over measured, less 1."""
-        return self.predicted.peak_rss_bytes / self.measured.peak_rss_bytes - 1
-
-    @property
-    def inside(self) -> bool:
-        """Whether the measured peak lies in the interval."""
-        return self.predicted.low <= self.measured.peak_rss_bytes <= self.predicted.high
-
-
 @dataclass(frozen=True)
 class MemoryModel:
     """A fitted model.
@@ -138,8 +121,12 @@ class MemoryModel:
 
         Raises
         ------
-        InputError: nothing of its mode, precision and engine was measured, or no such backbone
+        InputError: nothing of its mode, precision and engine was measured, or the backbone's costs are not known
         """
+        if load.backbone not in self.costs:
+            raise InputError(
+                f"{load.backbone} has no costs yet: python tools/network_costs.py {load.backbone} finds them"
+            )
         if not self.knows(load):
             what = f"{load.mode.value} {load.backbone} in {load.precision.value} with {load.engine.value}"
             raise InputError(f"memory of {what}: no point of this mode, precision and engine was measured")
@@ -147,16 +134,16 @@ class MemoryModel:
         known = {c: v for c, v in row.items() if c in self._place}
         at = [self._place[c] for c in known]
         values = np.fromiter(known.values(), float)
-        shares = values * self.coefficients[at]
-        peak = float(shares.sum())
+        parts = dict.fromkeys(TERMS, 0.0)
+        for column, share in zip(known, values * self.coefficients[at], strict=True):
+            parts[column.partition(" ")[0]] += float(share)
+        parts["maps"] = max(0.0, parts["maps"])  # a backbone's own share may be negative
+        peak = sum(parts.values())
         variance = 1 + values @ self.covariance[np.ix_(at, at)] @ values / peak**2
         if len(known) < len(row):  # a backbone that was not measured: all that is known of it is the prior
             variance += (PRIOR_OVER_NOISE * row[_own(load)] / peak) ** 2
             variance *= self.widening.get(load.mode, 1.0) ** 2
         reach = float(np.exp(self._quantile * self.spread * np.sqrt(variance)))
-        parts = dict.fromkeys(TERMS, 0.0)
-        for column, share in zip(known, shares, strict=True):
-            parts[column.partition(" ")[0]] += float(share)
         return Estimate(peak, peak / reach, peak * reach, parts)
 
 
@@ -194,7 +181,7 @@ def _fit(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> MemoryMod
     coefficients = found.x / scale
     covariance = _covariance(whole, scale, free=own | (found.x > 1e-9))
     freedom = max(1.0, len(y) - float(np.einsum("ij,jk,ik->", values, covariance, values)))
-    residuals = np.log(values @ coefficients)
+    residuals = values @ coefficients - 1
     return MemoryModel(
         costs=costs,
         columns=columns,
@@ -223,35 +210,6 @@ def _widening(measured: Sequence[Peak], costs: Mapping[str, MemoryCost]) -> dict
                     squares.setdefault(point.load.mode, {}).setdefault(backbone, []).append(float(off**2))
     means = {mode: np.mean([np.mean(each) for each in of.values()]) for mode, of in squares.items()}
     return {mode: max(1.0, float(np.sqrt(mean))) for mode, mean in means.items()}
-
-
-def left_out(
-    measured: Sequence[Peak], costs: Mapping[str, MemoryCost], group: Callable[[Load], object] = lambda load: load
-) -> list[Miss]:
-    """Every point predicted by a model of all points that are not in its group (a point, or say a backbone).
-
-    Points that the rest says nothing of (the only ones of a precision, say) are left out.
-    """
-    misses = []
-    groups = dict.fromkeys(group(point.load) for point in measured)
-    for each in groups:
-        model = fit([point for point in measured if group(point.load) != each], costs)
-        mine = (point for point in measured if group(point.load) == each and model.knows(point.load))
-        misses += [Miss(point, model.predict(point.load)) for point in mine]
-    return misses
-
-
-def errors(misses: Iterable[Miss]) -> dict[str, float]:
-    """Median, 90th percentile and largest absolute relative error, and the share of points within the interval."""
-    misses = list(misses)
-    sizes = np.abs([miss.error for miss in misses])
-    return {
-        "points": len(misses),
-        "median": float(np.median(sizes)),
-        "p90": float(np.quantile(sizes, 0.9)),
-        "largest": float(sizes.max()),
-        "inside_interval": float(np.mean([miss.inside for miss in misses])),
-    }
 
 
 def _row(load: Load, costs: Mapping[str, MemoryCost]) -> dict[str, float]:

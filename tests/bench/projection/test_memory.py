@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.projection.memory import Load, Peak, errors, fit, left_out
+from bench.projection.memory import Load, Peak, fit
+from bench.projection.memory_errors import errors, left_out
 from deepgalaxy.errors import InputError
 from deepgalaxy.networks.costs import MemoryCost
 from deepgalaxy.words import Engine, Mode, Precision
@@ -142,6 +143,8 @@ def test_what_was_not_measured_is_not_guessed():
     assert not EXACT.knows(asked)
     with pytest.raises(InputError, match="train Deep in bf16 with itex: no point of this mode, precision and engine"):
         EXACT.predict(asked)
+    with pytest.raises(InputError, match="Other has no costs yet"):
+        EXACT.predict(load(backbone="Other"))
     alone = fit(measured(ranks=(1,)), COSTS)
     assert not alone.knows(load(workers=2))
 
