@@ -11,7 +11,7 @@ import msgspec
 
 from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
-from bench.commands import campaigns, exchange, gate, jobs, lab, project, studies
+from bench.commands import campaigns, exchange, gate, jobs, lab, memory, project, studies
 from deepgalaxy import __version__
 from deepgalaxy.errors import reports_input_errors
 
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     campaigns.add(commands)
     jobs.add(commands)
     gate.add(commands)
+    memory.add(commands)
     studies.add(commands)
     lab.add(commands)
     exchange.add(commands)

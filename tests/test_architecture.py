@@ -19,6 +19,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.errors",
     "deepgalaxy.files",
     "deepgalaxy.networks.catalogue",
+    "deepgalaxy.networks.costs",
     "deepgalaxy.placement",
     "deepgalaxy.probe",
     "deepgalaxy.profile",
@@ -68,7 +69,7 @@ def test_the_contract_is_light():
         assert not roots(REPOSITORY / "deepgalaxy" / name) & (HEAVY | {"pandas", "numpy", "h5py"})
 
 
-@pytest.mark.parametrize("path", modules("bench/analysis"), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", modules("bench/analysis") + modules("bench/projection"), ids=lambda p: p.stem)
 def test_analysis_does_no_input_or_output(path):
     assert not roots(path) & {"os", "pathlib", "subprocess", "io", "h5py"}
     assert "open(" not in path.read_text()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.campaign.site import Site
 from bench.store.summary import Summary
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome
+
+if TYPE_CHECKING:
+    from bench.projection.memory import MemoryModel
 
 MARGIN = 1.5
 """Time limits of jobs over what their points are expected to take."""
@@ -45,6 +49,8 @@ class Experience:
     def __init__(self, summaries: Iterable[Summary], site: Site) -> None:
         self._minutes: dict[tuple[object, ...], float] = {}
         self._peaks: dict[tuple[object, ...], int] = {}
+        self._measured: dict[str, Summary] = {}
+        self._model: MemoryModel | None = None
         self._ooms: list[RunSpec] = []
         self._ok: Counter[str] = Counter()
         self._skipped: dict[str, str] = {}
@@ -63,7 +69,10 @@ class Experience:
             for like in (_exactly(spec), _curve(spec)):
                 self._minutes[like] = max(minutes, self._minutes.get(like, 0.0))
             kind = _memory_kind(spec)
-            self._peaks[kind] = max(summary.peak_rss_bytes, self._peaks.get(kind, 0))
+            if summary.peak_rss_bytes > self._peaks.get(kind, 0):
+                self._peaks[kind] = summary.peak_rss_bytes
+                self._measured[summary.key] = summary
+                self._model = None  # to be fitted again, when it is asked next
         elif summary.outcome is Outcome.OOM:
             self._ooms.append(spec)
         elif summary.outcome is Outcome.SKIPPED:
@@ -93,11 +102,26 @@ class Experience:
                     if smaller.key != spec.key
                     else "it ran out of memory before (--force runs it again)"
                 )
+        has = self._site.memory_per_node_bytes
         peak = self._peaks.get(_memory_kind(spec))
-        if peak and peak * spec.workers_per_node > self._site.memory_per_node_bytes:
-            needs, has = peak * spec.workers_per_node / 2**30, self._site.memory_per_node_bytes / 2**30
-            return f"{spec.workers_per_node} workers a node need {needs:.0f} GiB as measured; a node has {has:.0f} GiB"
-        return ""
+        if peak and peak * spec.workers_per_node > has:
+            needs = f"{peak * spec.workers_per_node / 2**30:.0f} GiB as measured"
+            return f"{spec.workers_per_node} workers a node need {needs}; a node has {has / 2**30:.0f} GiB"
+        return "" if peak else self._predicted_why_not(spec)
+
+    def _predicted_why_not(self, spec: RunSpec) -> str:
+        """The same by the memory model, for points of whose kind none was measured."""
+        from bench.store.memory import load_of, model_of, peaks  # SciPy loads with it
+
+        self._model = self._model or model_of(peaks(self._measured.values()))
+        load, has = load_of(spec), self._site.memory_per_node_bytes
+        if load is None or not self._model.knows(load):
+            return ""
+        peak, low, high, _ = self._model.predict(load)
+        if peak * spec.workers_per_node <= has:
+            return ""
+        needs = f"{_gib(peak)} [{_gib(low)}, {_gib(high)}] GiB a worker are predicted"
+        return f"{needs}, {spec.workers_per_node} on a node; it has {_gib(has)} GiB (--force runs it all the same)"
 
 
 def plan(
@@ -133,6 +157,10 @@ def needs_no_less(spec: RunSpec, other: RunSpec) -> bool:
     return all(getattr(spec, f) == getattr(other, f) for f in same) and all(
         getattr(spec, f) >= getattr(other, f) for f in larger
     )
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.3g}"
 
 
 def _memory_kind(spec: RunSpec) -> tuple[object, ...]:

@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     option("--parts", nargs="+", default=["classifier"], metavar="PART", help="classifier, autoencoder, vae")
     option("--classes", type=int, default=CLASSES, metavar="N", help=f"({CLASSES})")
     option("--latent", type=int, default=16, metavar="N", help="length of the VAE's z (16)")
+    option("--memory", action="store_true", help="instead: maps alive at once, by the graph of a training step (slow)")
     option("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=run)
 
@@ -42,18 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     from deepgalaxy.words import Engine, Precision
 
     load_tensorflow(Engine.TENSORFLOW, Precision.FP32, threads=None)
-    from deepgalaxy.networks.cost import cost
+    from deepgalaxy.networks.cost import cost, live
     from deepgalaxy.networks.deepgalaxy import load_network
 
+    of: Any = live if arguments.memory else cost
     if path.suffix == ".keras":
         model = load_network(path)
         own = model.input_shape[1]
         resolutions = arguments.resolution or [own or 224]
         if own and set(resolutions) != {own}:
             raise InputError(f"{path} takes images of {own} pixels, not {' '.join(map(str, resolutions))}")
-        costs = {r: cost(model, r) for r in resolutions}
+        costs = {r: of(model, r) for r in resolutions}
     else:
-        costs = {r: cost(_built(arguments, r), r) for r in arguments.resolution or [224]}
+        costs = {r: of(_built(arguments, r), r) for r in arguments.resolution or [224]}
     rows = [{"model": arguments.model, "resolution": r, **c._asdict()} for r, c in costs.items()]
     if arguments.json:
         print(json.dumps(rows if len(rows) > 1 else rows[0], indent=1))

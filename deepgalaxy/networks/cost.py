@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from deepgalaxy.networks.live import BATCH, live_bytes_per_image
+
 TRAINING_PER_INFERENCE = 3
 """Arithmetic of a training step in units of the forward pass: the backward one computes two products where the
 forward one computes one, for the gradients of inputs and of weights (e.g. Kaplan et al. 2020, arXiv:2001.08361)."""
@@ -49,6 +51,44 @@ def cost(model: tf.keras.Model, resolution: int) -> Cost:
         inference_flops_per_image=inference,
         training_flops_per_image=TRAINING_PER_INFERENCE * inference,
         activation_bytes_per_image=_activation_bytes(model, resolution),
+    )
+
+
+class Live(NamedTuple):
+    """Memory of a network in `costs.json`, see `deepgalaxy.networks.costs.MemoryCost`."""
+
+    parameters: int
+    trainable_parameters: int
+    gradient_tensors: int
+    operations: int
+    training_bytes_per_pixel: float
+    inference_bytes_per_pixel: float
+
+
+def live(model: tf.keras.Model, resolution: int) -> Live:
+    """What a classifier keeps alive in a step on images of `resolution` pixels, from the graphs of its steps."""
+    variables = model.trainable_variables
+    images = tf.TensorSpec((BATCH, resolution, resolution, 1), tf.float32)
+    labels = tf.TensorSpec((BATCH,), tf.int64)
+
+    def training(images: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            classes = model(images, training=True)["classes"]
+            loss = tf.reduce_mean(tf.keras.losses.sparse_categorical_crossentropy(labels, classes))
+        return list(tape.gradient(loss, variables))
+
+    def inference(images: tf.Tensor) -> tf.Tensor:
+        return model(images, training=False)["classes"]
+
+    step = tf.function(training, autograph=False).get_concrete_function(images, labels).graph
+    predict = tf.function(inference, autograph=False).get_concrete_function(images).graph
+    return Live(
+        parameters=int(model.count_params()),
+        trainable_parameters=sum(v.shape.num_elements() for v in variables),
+        gradient_tensors=len(variables),
+        operations=len(step.get_operations()),
+        training_bytes_per_pixel=round(live_bytes_per_image(step) / resolution**2, 2),
+        inference_bytes_per_pixel=round(live_bytes_per_image(predict) / resolution**2, 2),
     )
 
 

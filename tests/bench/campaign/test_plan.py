@@ -1,3 +1,5 @@
+import re
+
 import msgspec
 import pytest
 
@@ -71,6 +73,28 @@ def test_more_of_anything_needs_no_less(make_spec):
     assert needs_no_less(base, base)
     assert needs_no_less(make_spec(resolution=96, batch_size=4, workers=2, workers_per_node=2), base)
     assert not needs_no_less(base, make_spec(resolution=96, batch_size=2))
+
+
+def test_what_was_never_measured_is_predicted(make_spec, launch):
+    large = make_spec(backbone="EfficientNetB4", resolution=1024, batch_size=8, workers=4, workers_per_node=4)
+    (planned,) = plan([large], SITE, Experience([], SITE))
+    told = re.fullmatch(
+        r"(\S+) \[(\S+), (\S+)\] GiB a worker are predicted, 4 on a node; it has 16 GiB \(--force .*\)",
+        planned.why_not,
+    )
+    peak, low, high = map(float, told.groups())
+    assert 4 < low < peak < high
+    small = make_spec(resolution=64)
+    assert Experience([], SITE).why_not(small) == ""
+    assert plan([large], SITE, Experience([], SITE), force=True)[0].why_not == ""
+
+
+def test_a_measured_peak_wins_over_a_predicted_one(make_spec, launch):
+    fields = {"backbone": "EfficientNetB4", "resolution": 1024, "batch_size": 8}
+    assert "are predicted" in Experience([], SITE).why_not(make_spec(**fields))
+    experience = Experience([launch(peak_rss_bytes=9 * 2**30, **fields)], SITE)
+    assert experience.why_not(make_spec(**fields)) == ""
+    assert "as measured" in experience.why_not(make_spec(**fields, workers=2, workers_per_node=2))
 
 
 def test_what_ranks_need_that_wait_says_nothing_of_those_that_compute(make_spec, launch):
