@@ -27,7 +27,7 @@ class Planned:
     """A point, and what a plan says of it.
 
     launches: to be done yet; minutes: of one launch; basis: what the minutes follow from
-    why_not: why it can't run, empty when it can
+    why_not: why it can't run, empty when it can; doubt: why it may run out of memory all the same
     """
 
     spec: RunSpec
@@ -36,6 +36,7 @@ class Planned:
     minutes: float
     basis: str
     why_not: str
+    doubt: str = ""
 
     @property
     def node_hours(self) -> float:
@@ -107,21 +108,32 @@ class Experience:
         if peak and peak * spec.workers_per_node > has:
             needs = f"{peak * spec.workers_per_node / 2**30:.0f} GiB as measured"
             return f"{spec.workers_per_node} workers a node need {needs}; a node has {has / 2**30:.0f} GiB"
-        return "" if peak else self._predicted_why_not(spec)
+        told, fits = self._predicted(spec)
+        return "" if fits is not False else f"{told} (--force runs it all the same)"
 
-    def _predicted_why_not(self, spec: RunSpec) -> str:
-        """The same by the memory model, for points of whose kind none was measured."""
+    def doubt(self, spec: RunSpec) -> str:
+        """What the memory model says of a point that may or may not fit; empty where it is sure, or not asked."""
+        told, fits = self._predicted(spec)
+        return told if fits is None else ""
+
+    def _predicted(self, spec: RunSpec) -> tuple[str, bool | None]:
+        """What memory is predicted for a point of whose kind none was measured, and whether a node has it.
+
+        Yes or no where the whole interval says so, None where the node's memory lies within it.
+        """
         from bench.store.memory import load_of, model_of, peaks  # SciPy loads with it
 
+        load = None if _memory_kind(spec) in self._peaks else load_of(spec)
+        if load is None:
+            return "", True
         self._model = self._model or model_of(peaks(self._measured.values()))
-        load, has = load_of(spec), self._site.memory_per_node_bytes
-        if load is None or not self._model.knows(load):
-            return ""
+        if not self._model.knows(load):
+            return "", True
         peak, low, high, _ = self._model.predict(load)
-        if peak * spec.workers_per_node <= has:
-            return ""
+        count, has = spec.workers_per_node, self._site.memory_per_node_bytes
         needs = f"{_gib(peak)} [{_gib(low)}, {_gib(high)}] GiB a worker are predicted"
-        return f"{needs}, {spec.workers_per_node} on a node; it has {_gib(has)} GiB (--force runs it all the same)"
+        fits = True if high * count <= has else False if low * count > has else None
+        return f"{needs}, {count} on a node; it has {_gib(has)} GiB", fits
 
 
 def plan(
@@ -139,6 +151,7 @@ def plan(
                 minutes=minutes,
                 basis=basis,
                 why_not=site.why_not(spec) or ("" if force else experience.why_not(spec)),
+                doubt=experience.doubt(spec),
             )
         )
     return planned

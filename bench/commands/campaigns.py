@@ -231,7 +231,8 @@ def print_report(
 def _line(p: Planned) -> str:
     nodes = f"{p.nodes} node{'s' if p.nodes != 1 else ''}"
     what = f"does not fit: {p.why_not}" if p.why_not else f"{p.launches} x {p.minutes:.1f} min on {nodes} ({p.basis})"
-    return f"{p.spec.name:60} {what}"
+    doubt = f"; may not fit: {p.doubt}" if p.doubt and not p.why_not else ""
+    return f"{p.spec.name:60} {what}{doubt}"
 
 
 def _command(p: Planned, site: Site) -> list[str]:
@@ -252,6 +253,7 @@ def _told(p: Planned) -> dict[str, Any]:
         "minutes": p.minutes,
         "basis": p.basis,
         "why_not": p.why_not,
+        "doubt": p.doubt,
     }
 
 

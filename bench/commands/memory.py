@@ -180,9 +180,20 @@ def _print_errors(known: MeasuredPeaks, *, as_json: bool) -> int:
 
     groups = {"point": lambda load: load, "backbone": lambda load: load.backbone}
     found = {name: left_out(known.points, memory_costs(), group) for name, group in groups.items()}
-    told = {name: {"summary": errors(misses), "rows": [_missed(m) for m in misses]} for name, misses in found.items()}
+    told = {
+        name: {"summary": errors(misses), "by_mode": _by_mode(misses), "rows": [_missed(m) for m in misses]}
+        for name, misses in found.items()
+    }
     print(json.dumps(told, indent=1) if as_json else readable_errors(told))
     return 0
+
+
+def _by_mode(misses: list[Miss]) -> dict[str, dict[str, float]]:
+    """Errors of training and of inference apart: they have few terms in common."""
+    from bench.projection.memory_errors import errors
+
+    modes = dict.fromkeys(miss.measured.load.mode for miss in misses)
+    return {mode.value: errors(miss for miss in misses if miss.measured.load.mode is mode) for mode in modes}
 
 
 def _missed(miss: Miss) -> Row:

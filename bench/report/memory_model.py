@@ -62,9 +62,10 @@ def readable_errors(told: dict[str, dict[str, Any]]) -> str:
         for row in told["point"]["rows"]
     ]
     lines = [
-        f"without the {name}: {s['points']} points, absolute error median {s['median']:.1%}, "
+        f"without the {name}, {what}: {s['points']} points, absolute error median {s['median']:.1%}, "
         f"90% within {s['p90']:.1%}, largest {s['largest']:.1%}; {s['inside_interval']:.0%} lie in the 95% interval"
-        for name, s in ((name, part["summary"]) for name, part in told.items())
+        for name, part in told.items()
+        for what, s in {"all": part["summary"], **part["by_mode"]}.items()
     ]
     return "\n".join([_markdown(table), "", *lines])
 

@@ -5,6 +5,7 @@ import pytest
 
 from bench.campaign.plan import Experience, job_minutes, needs_no_less, plan
 from bench.campaign.site import Site
+from bench.store.memory import load_of, model_of
 from bench.store.summary import summarised
 from deepgalaxy.words import Compute, Outcome, Provenance
 
@@ -87,6 +88,19 @@ def test_what_was_never_measured_is_predicted(make_spec, launch):
     small = make_spec(resolution=64)
     assert Experience([], SITE).why_not(small) == ""
     assert plan([large], SITE, Experience([], SITE), force=True)[0].why_not == ""
+
+
+def test_only_what_surely_does_not_fit_is_refused(make_spec):
+    spec = make_spec(backbone="EfficientNetB4", resolution=1024, batch_size=8)
+    needed = load_needed(spec)
+    for factor, refused, doubted in ((0.5, True, False), (1.0, False, True), (2.0, False, False)):
+        site = msgspec.structs.replace(SITE, memory_per_node_bytes=int(factor * needed))
+        (planned,) = plan([spec], site, Experience([], site))
+        assert (bool(planned.why_not), bool(planned.doubt)) == (refused, doubted)
+
+
+def load_needed(spec) -> float:
+    return model_of([]).predict(load_of(spec)).peak_rss_bytes
 
 
 def test_a_measured_peak_wins_over_a_predicted_one(make_spec, launch):
