@@ -41,7 +41,7 @@ def projection_figure(table: pd.DataFrame, stem: Path, about: dict[str, Any]) ->
         base = top
     right.set_ylim(0)
     right.set_ylabel("seconds a step, projected")
-    right.legend(frameon=False, loc="lower left", fontsize=8.5)
+    right.legend(facecolor="white", framealpha=1, loc="lower left", fontsize=8.5)
     for axis in (left, right):
         style.worker_axis(axis, [int(n) for n in counts])
         axis.tick_params(axis="x", labelrotation=45)
