@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES
 
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         costs = {r: of(model, r) for r in resolutions}
     else:
         costs = {r: of(_built(arguments, r), r) for r in arguments.resolution or [224]}
-    rows = [{"model": arguments.model, "resolution": r, **c._asdict()} for r, c in costs.items()]
+    rows = [{"model": arguments.model, "resolution": r, **_fields(c)} for r, c in costs.items()]
     if arguments.json:
         print(json.dumps(rows if len(rows) > 1 else rows[0], indent=1))
         return 0
@@ -67,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     return 0
+
+
+def _fields(cost: Any) -> dict[str, Any]:
+    return dict(cost._asdict()) if isinstance(cost, tuple) else msgspec.structs.asdict(cost)
 
 
 def _built(arguments: argparse.Namespace, resolution: int) -> Any:

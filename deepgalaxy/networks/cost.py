@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from deepgalaxy.networks.costs import MemoryCost
 from deepgalaxy.networks.live import BATCH, live_bytes_per_image
 
 TRAINING_PER_INFERENCE = 3
@@ -54,18 +55,7 @@ def cost(model: tf.keras.Model, resolution: int) -> Cost:
     )
 
 
-class Live(NamedTuple):
-    """Memory of a network in `costs.json`, see `deepgalaxy.networks.costs.MemoryCost`."""
-
-    parameters: int
-    trainable_parameters: int
-    gradient_tensors: int
-    operations: int
-    training_bytes_per_pixel: float
-    inference_bytes_per_pixel: float
-
-
-def live(model: tf.keras.Model, resolution: int) -> Live:
+def live(model: tf.keras.Model, resolution: int) -> MemoryCost:
     """What a classifier keeps alive in a step on images of `resolution` pixels, from the graphs of its steps."""
     variables = model.trainable_variables
     images = tf.TensorSpec((BATCH, resolution, resolution, 1), tf.float32)
@@ -82,7 +72,7 @@ def live(model: tf.keras.Model, resolution: int) -> Live:
 
     step = tf.function(training, autograph=False).get_concrete_function(images, labels).graph
     predict = tf.function(inference, autograph=False).get_concrete_function(images).graph
-    return Live(
+    return MemoryCost(
         parameters=int(model.count_params()),
         trainable_parameters=sum(v.shape.num_elements() for v in variables),
         gradient_tensors=len(variables),
