@@ -13,6 +13,7 @@ from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
 from bench.commands import campaigns, exchange, gate, jobs, lab, memory, project, studies
 from deepgalaxy import __version__
+from deepgalaxy.environment import surroundings
 from deepgalaxy.errors import reports_input_errors
 
 INTERRUPTED_EXIT_CODE = 130
@@ -36,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     listed = commands.add_parser("list", help="campaigns and sites that come with the suite")
     listed.add_argument("--json", action="store_true", help="print as JSON")
     listed.set_defaults(run=_list)
+    env = commands.add_parser("env", help="what is recorded of this machine and software with every run")
+    env.add_argument("--json", action="store_true", help="print as JSON")
+    env.set_defaults(run=_env)
     return top
 
 
@@ -52,6 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; `dgbench resume` goes on", file=sys.stderr)
         return INTERRUPTED_EXIT_CODE
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    facts = surroundings()
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(facts), indent=1).decode())
+        return 0
+    for name, fact in facts.items():
+        print(f"{name:32} {fact if isinstance(fact, str) else msgspec.json.encode(fact).decode()}")
+    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:

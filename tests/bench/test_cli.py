@@ -95,3 +95,11 @@ def test_the_command_line_is_a_contract(capsys):
     shown = capsys.readouterr().out
     for command in ("run", "report", "overhead", "list"):
         assert f"\n    {command} " in shown
+
+
+def test_env_tells_what_records_hold(capsys):
+    assert main(["env", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {"cpu", "cores", "kernel", "tensorflow", "lock_sha256"} <= set(facts)
+    assert main(["env"]) == 0
+    assert "kernel" in capsys.readouterr().out
