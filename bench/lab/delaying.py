@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.lab import attendants
 from bench.lab.attendants import DELAY
 from bench.lab.namespaces import PATH, entered
 from deepgalaxy.errors import InputError
@@ -34,16 +34,5 @@ def start(delays_s: Mapping[str, float], folder: Path) -> None:
                 done = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=False)
                 if done.returncode:
                     raise InputError(f"links can't be delayed here: {done.stderr.strip()}")
-    log = folder / "delay.log"
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-I", DELAY, str(QUEUE_NUMBER), *(f"{n}={s}" for n, s in delays_s.items())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    if process.stdout.readline() != b"ready\n":
-        said = log.read_text().strip().splitlines()
-        raise InputError(f"links can't be delayed here: {said[-1] if said else 'the process has ended'}")
+    named = [f"{namespace}={delay}" for namespace, delay in delays_s.items()]
+    attendants.start(["-I", DELAY, str(QUEUE_NUMBER), *named], folder / "delay.log", "links can't be delayed here")

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         costs = {r: of(model, r) for r in resolutions}
     else:
         costs = {r: of(_built(arguments, r), r) for r in arguments.resolution or [224]}
-    rows = [{"model": arguments.model, "resolution": r, **_fields(c)} for r, c in costs.items()]
+    rows = [{"model": arguments.model, "resolution": r, **msgspec.structs.asdict(c)} for r, c in costs.items()]
     if arguments.json:
         print(json.dumps(rows if len(rows) > 1 else rows[0], indent=1))
         return 0
@@ -69,10 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     return 0
-
-
-def _fields(cost: Any) -> dict[str, Any]:
-    return dict(cost._asdict()) if isinstance(cost, tuple) else msgspec.structs.asdict(cost)
 
 
 def _built(arguments: argparse.Namespace, resolution: int) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+import msgspec
 import tensorflow as tf
 
 from deepgalaxy.networks.costs import MemoryCost
@@ -23,7 +23,7 @@ KEPT_OPERATIONS = frozenset(
 FEATURE_MAP_RANK = 4
 
 
-class Cost(NamedTuple):
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Of a network at one resolution.
 
     parameters: trainable or not; gradient_bytes, gradient_tensors: what the ranks exchange each step

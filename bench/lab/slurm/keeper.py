@@ -6,11 +6,9 @@ Its daemons are its children and end with it, however it ends.
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from bench import REPOSITORY
 from bench.lab import attendants
 from bench.lab.network import LOGIN, Lab
 from bench.lab.scripts import SLURM_CONF
@@ -26,20 +24,8 @@ def start(lab: Lab) -> None:
     ------
     InputError: what it needs is not installed, or it does not start
     """
-    log = lab.folder / "slurm.log"
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", attendants.SLURM, lab.namespace(LOGIN), str(lab.folder)],
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    if process.stdout.readline() != b"ready\n":
-        said = log.read_text().strip().splitlines()
-        raise InputError(said[-1] if said else "the process that keeps Slurm has ended")
+    arguments = ["-m", attendants.SLURM, lab.namespace(LOGIN), str(lab.folder)]
+    attendants.start(arguments, lab.folder / "slurm.log", "no Slurm on the lab")
 
 
 def main(folder: Path) -> int:
