@@ -25,10 +25,11 @@ def efficiency_figure(points: pd.DataFrame, stem: Path, baseline: int) -> Drawn 
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     axis = figure.subplots()
     for number, (named, group) in enumerate(found):
-        label = f"{style.work(named)}, {named['precision']}"
-        for provenance, line in group.sort_values("workers").groupby("provenance", sort=False):
+        label = f"{style.work(named)}, {named['precision']}{style.at_site(named, points)}"
+        for (provenance, shared), line in group.sort_values("workers").groupby(["provenance", "oversubscribed"]):
             look: dict[str, Any] = {"marker": style.MARKERS[number], "color": style.COLOURS[number]}
             look |= style.provenance_style(str(provenance))
+            look |= {"ls": "", "fillstyle": "none"} if shared else {}
             value, low, high = (line[f"efficiency{side}"].to_numpy(float) for side in ("", "_low", "_high"))
             spans = np.array([value - low, high - value])
             shift = 1 + 0.012 * (number - len(found) / 2)  # intervals beside one another, not over
@@ -37,7 +38,7 @@ def efficiency_figure(points: pd.DataFrame, stem: Path, baseline: int) -> Drawn 
                 value,
                 yerr=spans,
                 capsize=3,
-                label=f"{label}: {provenance}",
+                label=f"{label}: {provenance}{', oversubscribed' if shared else ''}",
                 **look,
             )
     axis.axhline(1, color="0.45", ls=(0, (1, 2)), lw=1.4)

@@ -45,7 +45,7 @@ def breakdown_figure(breakdown: pd.DataFrame, stem: Path) -> Drawn | None:
         left = left + width
     axis.plot(shown["step_time_s"], places, "k|", ms=14, mew=2, label="measured step")
     labels = [
-        f"{style.work(row)}\n{row['precision']}, {row['workers']} workers, {row['provenance']}"
+        f"{style.work(row)}{style.at_site(row, shown)}\n{row['precision']}, {row['workers']} workers, {row['provenance']}"
         for row in shown.to_dict("records")
     ]
     axis.set_yticks(places, labels, fontsize=8)
@@ -73,8 +73,10 @@ def skew_figure(skew: pd.DataFrame, stem: Path) -> Drawn | None:
             textcoords="offset points",
             fontsize=8,
         )
+    firsts = [run.iloc[0].to_dict() for run in reversed(runs)]
     labels = [
-        f"{style.work(run.iloc[0].to_dict())}, {run.iloc[0]['precision']}, {len(run)} workers" for run in reversed(runs)
+        f"{style.work(row)}, {row['precision']}, {row['workers']} workers{style.at_site(row, several)}"
+        for row in firsts
     ]
     axis.set_yticks(range(len(runs)), labels, fontsize=8)
     axis.set_ylim(-0.7, len(runs) - 0.3)

@@ -92,6 +92,11 @@ def way(row: dict[str, object]) -> str:
     return f"{row['precision']}, {row['engine']}, {cores:.0f} core{'s' if cores != 1 else ''} each{apart}"
 
 
+def at_site(row: dict[str, Any], table: pd.DataFrame) -> str:
+    """Where a point was run, to say where the table's are of several sites."""
+    return f", {row['site']}" if table["site"].nunique() > 1 else ""
+
+
 def worker_axis(axis: Axes, counts: list[int]) -> None:
     """Worker counts on a logarithmic axis, each with its tick while they fit."""
     axis.set_xscale("log", base=2)
