@@ -44,10 +44,10 @@ def breakdown_figure(breakdown: pd.DataFrame, stem: Path) -> Drawn | None:
         )
         left = left + width
     axis.plot(shown["step_time_s"], places, "k|", ms=14, mew=2, label="measured step")
-    labels = [
-        f"{style.work(row)}{style.at_site(row, shown)}\n{row['precision']}, {row['workers']} workers, {row['provenance']}"
-        for row in shown.to_dict("records")
-    ]
+    labels = []
+    for row in shown.to_dict("records"):
+        where = f"{style.work(row)}{style.at_site(row, shown)}"
+        labels.append(f"{where}\n{row['precision']}, {row['workers']} workers, {row['provenance']}")
     axis.set_yticks(places, labels, fontsize=8)
     axis.set_xlabel("seconds a step")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
