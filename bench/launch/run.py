@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -74,10 +75,12 @@ def run_point(
     interrupt: KeyboardInterrupt | None = None
     stopped: tuple[Outcome, str] | None = None
     journals = Journals(folder)
+    deaf = ExitStack()
     with _guarded(argv, environment, log) as process:
         try:
             stopped = _watch(process, journals, limits, watch)
         except KeyboardInterrupt as error:
+            deaf.enter_context(_deaf())
             interrupt, stopped = error, (Outcome.INTERRUPTED, "ended by Ctrl-C or SIGTERM")
     journals.read_on()
     verdict = outcome.classify(
@@ -110,9 +113,21 @@ def run_point(
         exit_code=process.returncode,
         log=log.name,
     )
+    deaf.close()
     if interrupt is not None:
         raise KeyboardInterrupt(record) from interrupt
     return record
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore further signals to end: they come in pairs, and a second one would cost the record."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
