@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -183,11 +184,11 @@ def read_json(path: Path, kind: type[Struct]) -> Struct:
     """
     try:
         content = path.read_bytes()
+        with suppress(msgspec.ValidationError):  # nearly all are of this version, and looked through once
+            return msgspec.json.decode(content, type=kind)
         schema = msgspec.json.decode(content, type=_Versioned).schema
         if schema > SCHEMA_VERSION:
             raise InputError(f"{path}: schema {schema} is of a newer version; this one reads up to {SCHEMA_VERSION}")
-        if schema == SCHEMA_VERSION:
-            return msgspec.json.decode(content, type=kind)
         return msgspec.convert(_migrated(msgspec.json.decode(content)), kind)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

@@ -27,7 +27,7 @@ PANEL += ["cores_per_worker", "site"]
 SAME_WORK = ["mode", "backbone", "resolution", "batch_size", "precision"]
 """What numbers of elsewhere must share with a panel to stand in it."""
 
-MOST_PANELS = 8
+MOST_PANELS = 6
 
 WIDTH_OF_TITLE = 66
 """Letters that fit above one panel."""

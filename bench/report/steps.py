@@ -18,7 +18,7 @@ PARTS = {
     "data_wait_s": "waiting for data",
 }
 
-MOST_ROWS = 24
+MOST_ROWS = 16
 
 
 def breakdown_figure(breakdown: pd.DataFrame, stem: Path) -> Drawn | None:
