@@ -125,9 +125,11 @@ def test_cancelling_keeps_what_was_measured(slurm, submit, capsys):
 
 
 @pytest.mark.horovod
-@pytest.mark.parametrize("launcher", ["mpirun", "srun"])
-def test_real_ranks_on_two_virtual_nodes_never_pass_for_real_nodes(slurm, submit, launcher):
-    (job,), results, _ = submit(slurm, real=True, launcher=launcher, seeds=[0], workers=[2])
+@pytest.mark.parametrize(
+    ("launcher", "way"), [("mpirun", "nested"), ("mpirun", "array"), ("mpirun", "per-count"), ("srun", "nested")]
+)
+def test_real_ranks_on_two_virtual_nodes_never_pass_for_real_nodes(slurm, submit, launcher, way):
+    (job,), results, _ = submit(slurm, "--way", way, real=True, launcher=launcher, seeds=[0], workers=[2])
     assert slurm.wait(job, 120) == "COMPLETED"
     (record,) = results.records()
     assert record.outcome is Outcome.OK, record.reason
