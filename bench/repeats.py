@@ -28,8 +28,12 @@ def until_narrow(
     over, or a round has brought nothing.
     """
     records: list[RunRecord] = []
-    while wide := too_wide(list(results.records()), specs, campaign.until_interval, campaign.most_repeats):
-        spent = sum(record.wall_s * site.nodes_for(record.spec) for record in results.records()) / 3600
+    while True:
+        known = list(results.records())  # other harnesses' as well
+        wide = too_wide(known, specs, campaign.until_interval, campaign.most_repeats)
+        if not wide:
+            break
+        spent = sum(record.wall_s * site.nodes_for(record.spec) for record in known) / 3600
         if campaign.budget_node_hours and spent >= campaign.budget_node_hours:
             Progress(1).note(f"{len(wide)} intervals stay wide: {spent:.1f} node-hours are spent, the budget")
             break

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import REPOSITORY
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES
 from deepgalaxy.words import Engine, Mode, Precision, Provenance
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from bench.projection.memory_errors import Miss
     from bench.store.memory import MeasuredPeaks
 
-PAPER = REPOSITORY / "results" / "published" / "paper.json"
 
 Row = dict[str, Any]
 
@@ -166,9 +164,12 @@ def _paper_key(load: Load) -> tuple[object, ...]:
 
 def _published() -> dict[tuple[object, ...], float]:
     """The paper's figures of memory, in bytes; it computes in fp32 on many workers, with its own TensorFlow."""
+    from bench.store.published import paper_memory
+
+    work = ("mode", "backbone", "resolution", "batch_size")
     return {
-        (c["mode"], c["backbone"], c["resolution"], c["batch_size"], Precision.FP32.value): c["gigabytes"] * 1e9
-        for c in json.loads(PAPER.read_text())["memory"]
+        (*(row[name] for name in work), Precision.FP32.value): float(row["peak_rss_bytes"])
+        for row in paper_memory().to_dict("records")
     }
 
 
