@@ -36,6 +36,6 @@ def precision_figure(precisions: pd.DataFrame, stem: Path) -> Drawn | None:
     ]
     axis.set_yticks(places, labels, fontsize=8)
     axis.set_xlabel("images/s (beside the bars: gain with its 95% interval)")
-    axis.margins(x=0.25)
+    axis.margins(x=0.35)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return style.save(figure, shown, stem, "FP32 and BF16", "throughput of the fastest engine in FP32 and in BF16")
