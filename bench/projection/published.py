@@ -171,7 +171,10 @@ def _front_loading(record: Mapping[str, Any], notes: list[str]) -> float:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number of 0 or more; None for anything else."""
+    """Zero, or a number of a size that a time, a count, a size or a rate can have; None for anything else.
+
+    What lies outside (a step of 1e308 s) is a slip of the pen, and arithmetic on it would overflow.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if np.isfinite(value) and value >= 0 else None
+    return float(value) if value == 0 or 1e-9 <= value <= 1e15 else None
