@@ -165,7 +165,18 @@ def job_minutes(planned: Iterable[Planned]) -> float:
 
 def needs_no_less(spec: RunSpec, other: RunSpec) -> bool:
     """Whether a node needs at least as much memory for `spec` as for `other`, a point of the same kind."""
-    same = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "optimizer", "classes")
+    same = (
+        "mode",
+        "compute",
+        "backbone",
+        "precision",
+        "engine",
+        "device",
+        "runtime",
+        "trainer",
+        "optimizer",
+        "classes",
+    )
     larger = ("resolution", "batch_size", "workers_per_node")
     return all(getattr(spec, f) == getattr(other, f) for f in same) and all(
         getattr(spec, f) >= getattr(other, f) for f in larger
@@ -177,7 +188,7 @@ def _gib(count: float) -> str:
 
 
 def _memory_kind(spec: RunSpec) -> tuple[object, ...]:
-    kind = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "optimizer")
+    kind = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "trainer", "optimizer")
     return tuple(getattr(spec, f) for f in (*kind, "resolution", "batch_size"))
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -84,6 +85,23 @@ def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> Ho
         for thread in _threads() - before:
             os.setpriority(os.PRIO_PROCESS, thread, BACKGROUND_NICENESS)
     return HorovodRanks(fp16=fp16)
+
+
+def plain_tape(tape: tf.GradientTape) -> tf.GradientTape:
+    """Horovod's own tape, whose gradients are averaged over all ranks, at its defaults."""
+    return hvd.DistributedGradientTape(tape)
+
+
+def broadcast_plainly(variables: Sequence[tf.Variable]) -> None:
+    """Horovod's own broadcast from rank 0, at its defaults; also within a `tf.function`."""
+    hvd.broadcast_variables(variables, root_rank=0)
+
+
+def keras_way(optimizer: tf.keras.optimizers.Optimizer) -> tuple[tf.keras.optimizers.Optimizer, list[Any]]:
+    """Horovod's wrapper around a Keras optimizer and the callbacks its documentation asks for, at their defaults."""
+    import horovod.tensorflow.keras as keras_hvd
+
+    return keras_hvd.DistributedOptimizer(optimizer), [keras_hvd.callbacks.BroadcastGlobalVariablesCallback(0)]
 
 
 def _threads() -> set[int]:
