@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from unittest import mock
 
-from deepgalaxy import probe
+from deepgalaxy import probe, runtime
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.words import Device, Engine, Precision
 
@@ -56,7 +56,7 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     tf.get_logger().setLevel("ERROR")  # no advice on how to migrate from TensorFlow 1
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads())
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from deepgalaxy import probe
+from deepgalaxy import probe, runtime
 from deepgalaxy.data.batches import BatchPlan, Examples, split
 from deepgalaxy.data.layout import Catalogue
 from deepgalaxy.data.pipeline import Batches
@@ -157,7 +157,7 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
             _build=lambda: frozen(model, tuple(images.shape)),
             _run=lambda predict, images, *_: float(np.max(predict(images)[0].numpy(), axis=-1).min()),
         )
-    if spec.engine is Engine.TENSORFLOW and spec.runtime is Runtime.TUNED:
+    if spec.engine is Engine.TENSORFLOW and spec.runtime is Runtime.TUNED and not runtime.grappler():
         # Grappler finds nothing to gain in a training graph on stock CPU kernels (same step time,
         # several seconds more before the first); the extension's own passes run through it.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

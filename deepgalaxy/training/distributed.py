@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-BACKGROUND_NICENESS = 19
+from deepgalaxy import runtime
 
 
 class HorovodRanks:
@@ -73,7 +73,7 @@ class HorovodRanks:
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
-    With `yielding`, the threads that Horovod and MPI start get the lowest priority: they poll
+    With `yielding`, the threads that Horovod and MPI start get a low priority (`deepgalaxy.runtime`): they poll
     while they wait, and on a rank bound to few cores they would take turns with the computation
     that they wait for. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
     """
@@ -83,7 +83,7 @@ def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> Ho
     hvd.init()
     if yielding:
         for thread in _threads() - before:
-            os.setpriority(os.PRIO_PROCESS, thread, BACKGROUND_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, runtime.niceness())
     return HorovodRanks(fp16=fp16)
 
 
