@@ -11,7 +11,7 @@ import tensorflow as tf
 
 @tf.custom_gradient  # type: ignore[misc]
 def swish(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """x sigmoid(x), of any shape.
+    """Of x, x sigmoid(x); of any shape.
 
     TensorFlow's own keeps x for the backward pass and works the sigmoid s out again, in eight operations. With
     y = x s the derivative is s + y (1 - s): four operations, if s is kept. That takes no more memory, as x is then
