@@ -6,9 +6,10 @@ import importlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 from deepgalaxy import probe, runtime
@@ -100,8 +101,10 @@ def peak_device_bytes(tf: ModuleType, device: Device, engine: Engine) -> int:
 
 
 @contextmanager
-def executed_products() -> Iterator[Counter[str]]:
+def executed_products(keep: Callable[[Iterable[Any]], None] | None = None) -> Iterator[Counter[str]]:
     """Counts convolutions and matrix products by data type, in the graphs that first run inside this context.
+
+    keep: is given the graphs themselves
 
     In the graphs as they run: what TensorFlow and the extension have made of the traced ones. Filled when the
     context ends. The graphs are copied for it, constants and all, which takes memory for that long.
@@ -112,6 +115,8 @@ def executed_products() -> Iterator[Counter[str]]:
     found: Counter[str] = Counter()
     with context.collect_graphs(optimized=True) as graphs:
         yield found
+    if keep:
+        keep(graphs)
     for graph in graphs:
         for node in (*graph.node, *(n for f in graph.library.function for n in f.node_def)):
             if any(product in node.op for product in PRODUCTS) and node.attr["T"].type:

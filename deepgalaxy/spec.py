@@ -7,8 +7,8 @@ Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
-3 (2026-11) points: compute, profile, split_steps, timeline, trainer. Records: split, exchange_s, flop_per_image,
-    gemm_flop_per_s.
+3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer. Records: split, exchange_s,
+    flop_per_image, gemm_flop_per_s, operators.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     compute: emulated replaces the arithmetic by a wait, whose schedule is in the file `profile`
     split_steps: further steps of each kind, after the measured ones, that tell where a step's time goes
     timeline: keep Horovod's own timeline of the measured steps
+    operator_steps: further steps under TensorFlow's profiler, which tell what each type of operation takes
     trainer: whose way of training; the others have no split, no timeline, and no settings of ours
     seed: of weights, data order and augmentation
 
@@ -87,6 +88,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     profile: str = ""
     split_steps: int = 0
     timeline: bool = False
+    operator_steps: int = 0
     trainer: Trainer = Trainer.SUITE
     schema: int = SCHEMA_VERSION
 
@@ -103,7 +105,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             _at_least(field, getattr(self, field), 1)
         _at_least("classes", self.classes, 2)
         _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
-        for field in ("seed", "split_steps"):
+        for field in ("seed", "split_steps", "operator_steps"):
             _at_least(field, getattr(self, field), 0)
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate {self.learning_rate} is not a positive number")
@@ -179,6 +181,7 @@ def _require_peer(spec: RunSpec) -> None:
         "precision": Precision.FP32,
         "exchange": True,
         "split_steps": 0,
+        "operator_steps": 0,
         "timeline": False,
     }
     for field, value in has.items():

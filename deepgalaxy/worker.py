@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BAD_RESULT_EXIT_CODE = 3
 OOM_EXIT_CODE = 4
 
-AFTERWARDS = ("split", "yardstick")
+AFTERWARDS = ("split", "operators", "yardstick")
 """Phases after the measured steps: what they need is none of the steps' memory."""
 
 
