@@ -69,7 +69,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Found:
-    """What the search found: settings, effects of all factors, ways compared; `gain` is of the winner over the start."""
+    """What the search found: settings, effects of all factors, and ways compared."""
 
     settings: Settings
     effects: pd.DataFrame
@@ -79,7 +79,7 @@ class Found:
 
 
 def factors(workers: int) -> list[Factor]:
-    """What is tried: how Horovod's threads behave only where ranks exchange, another allocator where one is installed."""
+    """What is tried: Horovod's threads only where ranks exchange, another allocator only where one is installed."""
     found = [
         Factor("inter_threads", 1, 2),
         Factor("onednn", False, True),
