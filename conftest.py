@@ -62,9 +62,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The image search is timed only where it is asked for: it does not scale with workers."""
+    """The image search, which does not scale with workers, and other ways to train only where they are asked for."""
     is_search = collection_path.name == "bench_search.py"
-    return True if is_search and not config.stash[BENCHMARKS].vectors else None
+    is_peers = collection_path.name == "bench_peers.py"
+    named = any("bench_peers" in str(argument) for argument in config.args)
+    return True if (is_search and not config.stash[BENCHMARKS].vectors) or (is_peers and not named) else None
+
+
+@pytest.fixture
+def benchmarks(request: pytest.FixtureRequest) -> Benchmarks:
+    """What the options ask for."""
+    return request.config.stash[BENCHMARKS]
 
 
 @pytest.fixture

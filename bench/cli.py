@@ -11,7 +11,7 @@ import msgspec
 
 from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
-from bench.commands import campaigns, exchange, gate, jobs, lab, memory, project, studies
+from bench.commands import campaigns, exchange, gate, jobs, lab, memory, peers, profile, project, studies, tune_runtime
 from deepgalaxy import __version__
 from deepgalaxy.environment import surroundings
 from deepgalaxy.errors import reports_input_errors
@@ -31,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     gate.add(commands)
     memory.add(commands)
     studies.add(commands)
+    peers.add(commands)
+    profile.add(commands)
+    tune_runtime.add(commands)
     lab.add(commands)
     exchange.add(commands)
     project.add(commands)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import REPOSITORY, execute
+from bench import REPOSITORY, execute, peers
 from bench.analysis import gate
 from bench.analysis.scaling import baseline_for, curve, scaling_table, steady_steps
 from bench.campaign.counts import parse_counts
@@ -33,6 +33,7 @@ from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Mode, Outcome
 
 DEFAULT_RESULTS = REPOSITORY / "results" / "pytest"
+DEFAULT_PEER_RESULTS = REPOSITORY / "results" / "peers"
 EXTRA_INFO = (
     *("throughput_images_per_s", "throughput_low", "throughput_high", "speedup"),
     *("efficiency", "efficiency_low", "efficiency_high", "baseline_workers", "workers"),
@@ -85,6 +86,7 @@ class Benchmarks:
     reference: Baseline | None = None
     here: Allocation = field(default_factory=Allocation)
     _measured: list[RunRecord] = field(default_factory=list)
+    _peers: dict[str, dict[str, tuple[list[float], dict[str, Any]]]] = field(default_factory=dict)
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Benchmarks:
@@ -147,6 +149,28 @@ class Benchmarks:
             if record.outcome is not Outcome.OK:
                 pytest.fail(f"{record.outcome.value}: {record.reason}", pytrace=False)
         return [float(seconds) for record in new for seconds in steady_steps(record).max(axis=0)]
+
+    def run_peers(self, point: RunSpec) -> dict[str, tuple[list[float], dict[str, Any]]]:
+        """Measure a point and other ways to train it in turn: steps and figures by way, once a point.
+
+        A point that does not fit is a skipped test, a way that did not end well a failed one.
+        """
+        if reason := self.site.why_not(point):
+            pytest.skip(reason)
+        if point.key not in self._peers:
+            print(file=sys.stderr)  # off the line that pytest has begun
+            results = Results(self.results.folder if self.results else DEFAULT_PEER_RESULTS)
+            case = peers.case_of(point)
+            try:
+                table = peers.measure_peers(
+                    self.site, results, [case], launches=self.launches, steps=point.steps, data=self.data
+                )
+            except InputError as error:
+                pytest.fail(str(error), pytrace=False)
+            found = peers.steps_of(self.site, results, case, point.steps, self.data)
+            rows = {row["way"]: {k: _plain(v) for k, v in row.items()} for row in table.to_dict("records")}
+            self._peers[point.key] = {way: (found[way], row) for way, row in rows.items()}
+        return self._peers[point.key]
 
     def _launched(self, point: RunSpec, results: Results) -> list[RunRecord]:
         """New launches of a point."""

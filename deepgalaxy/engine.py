@@ -6,12 +6,13 @@ import importlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
-from deepgalaxy import probe
+from deepgalaxy import probe, runtime
 from deepgalaxy.errors import BadResultError, InputError
 from deepgalaxy.words import Device, Engine, Precision
 
@@ -56,7 +57,7 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     tf.get_logger().setLevel("ERROR")  # no advice on how to migrate from TensorFlow 1
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads())
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
@@ -100,8 +101,10 @@ def peak_device_bytes(tf: ModuleType, device: Device, engine: Engine) -> int:
 
 
 @contextmanager
-def executed_products() -> Iterator[Counter[str]]:
+def executed_products(keep: Callable[[Iterable[Any]], None] | None = None) -> Iterator[Counter[str]]:
     """Counts convolutions and matrix products by data type, in the graphs that first run inside this context.
+
+    keep: is given the graphs themselves
 
     In the graphs as they run: what TensorFlow and the extension have made of the traced ones. Filled when the
     context ends. The graphs are copied for it, constants and all, which takes memory for that long.
@@ -112,6 +115,8 @@ def executed_products() -> Iterator[Counter[str]]:
     found: Counter[str] = Counter()
     with context.collect_graphs(optimized=True) as graphs:
         yield found
+    if keep:
+        keep(graphs)
     for graph in graphs:
         for node in (*graph.node, *(n for f in graph.library.function for n in f.node_def)):
             if any(product in node.op for product in PRODUCTS) and node.attr["T"].type:

@@ -136,13 +136,14 @@ def _timed_elsewhere(model: Path, resolution: int, batch_size: int, cores: int, 
 
 def main(argv: Sequence[str]) -> int:
     """Time one way in this process and print its images per second."""
-    from deepgalaxy import placement
+    from deepgalaxy import placement, runtime
     from deepgalaxy.engine import load_tensorflow
     from deepgalaxy.lifetime import die_with_parent
 
     die_with_parent()
     model, resolution, batch_size, engine, precision, cores = argv
     size = int(batch_size)
+    runtime.prepare(int(cores))
     placement.bind(int(cores))
     load_tensorflow(Engine(engine), Precision(precision), threads=int(cores))
     import numpy as np

@@ -85,6 +85,11 @@ def _afterwards(
     if spec.split_steps:
         found["split"] = measure_split(work.kinds(), batches, spec.split_steps, ranks.wait_for_all)
         journal.phase("split")
+    if spec.operator_steps:
+        found["operators"] = work.operators(batches, spec.operator_steps) if ranks.rank == 0 else []
+        for _ in range(spec.operator_steps if ranks.rank else 0):
+            work.step(*next(batches))
+        journal.phase("operators")
     ranks.wait_for_all()
     found["gemm_flop_per_s"] = gemm_flop_per_s(spec.precision, spec.device)
     journal.phase("yardstick")

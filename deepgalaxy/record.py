@@ -48,6 +48,21 @@ class StepSplit(msgspec.Struct, frozen=True, kw_only=True):
     compute_s: list[float]
 
 
+class OperatorCost(msgspec.Struct, frozen=True, kw_only=True):
+    """One type of operation in a step, on one rank.
+
+    count: runs a step; time_s: of all of them, seconds a step, which may overlap with others'
+    flop: of convolutions and matrix products, a multiply-add counting as two; bytes_moved: of inputs and outputs, once
+    each. 0 where it is not known.
+    """
+
+    operator: str
+    count: float
+    time_s: float
+    flop: float
+    bytes_moved: float
+
+
 class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one rank measured, raw: nothing is averaged before it is stored.
 
@@ -62,6 +77,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     `flop_per_image` is the arithmetic of a step for one image (multiply and add count as two),
     `gemm_flop_per_s` the best that the rank's cores did on large matrix products in the run's
     precision, while all ranks did the same.
+    `operators` are of steps after the measured ones, under TensorFlow's profiler, on rank 0.
     `machine_busy_share` is of emulated compute: the share of all the machine's cores' time that was used, by
     whatever, between the first gradient's readiness and the step's end, over the measured steps.
     """
@@ -90,6 +106,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     flop_per_image: float = 0.0
     gemm_flop_per_s: float = 0.0
     machine_busy_share: float = 0.0
+    operators: list[OperatorCost] = []
     plain_read_time_s: list[float] = []
     peak_device_bytes: int = 0
     answers: Answers | None = None

@@ -7,8 +7,8 @@ Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
-3 (2026-11) points: compute, profile, split_steps, timeline. Records: split, exchange_s, flop_per_image,
-    gemm_flop_per_s.
+3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer. Records: split, exchange_s,
+    flop_per_image, gemm_flop_per_s, operators.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES, CLASSES, NO_BACKBONE
-from deepgalaxy.words import Compute, Device, Engine, Mode, Precision, Provenance, Runtime, possible
+from deepgalaxy.words import Compute, Device, Engine, Mode, Precision, Provenance, Runtime, Trainer, possible
 
 SCHEMA_VERSION = 3
 
@@ -54,6 +54,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     compute: emulated replaces the arithmetic by a wait, whose schedule is in the file `profile`
     split_steps: further steps of each kind, after the measured ones, that tell where a step's time goes
     timeline: keep Horovod's own timeline of the measured steps
+    operator_steps: further steps under TensorFlow's profiler, which tell what each type of operation takes
+    trainer: whose way of training; the others have no split, no timeline, and no settings of ours
     seed: of weights, data order and augmentation
 
     Raises
@@ -86,6 +88,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     profile: str = ""
     split_steps: int = 0
     timeline: bool = False
+    operator_steps: int = 0
+    trainer: Trainer = Trainer.SUITE
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -101,7 +105,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             _at_least(field, getattr(self, field), 1)
         _at_least("classes", self.classes, 2)
         _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
-        for field in ("seed", "split_steps"):
+        for field in ("seed", "split_steps", "operator_steps"):
             _at_least(field, getattr(self, field), 0)
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate {self.learning_rate} is not a positive number")
@@ -125,6 +129,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             + ("-gpu" if self.device is Device.GPU else "")
             + ("-stock" if self.runtime is Runtime.STOCK else "")
             + ("" if self.exchange else "-independent")
+            + ("" if self.trainer is Trainer.SUITE else f"-{self.trainer.value}")
             + ("-emulated" if self.compute is Compute.EMULATED else "")
         )
 
@@ -161,8 +166,29 @@ def _require_combination(spec: RunSpec) -> None:
         raise InputError(f"compute {spec.compute.value} with profile {spec.profile!r}: emulated alone has one")
     if spec.mode is not Mode.TRAIN and (spec.split_steps or spec.timeline or spec.profile):
         raise InputError(f"split_steps, timeline and emulated compute are of training, not of {spec.mode.value}")
+    if spec.trainer is not Trainer.SUITE:
+        _require_peer(spec)
     if not possible(spec.engine, spec.precision):
         raise InputError(f"precision {spec.precision.value} is the extension's: it needs engine itex")
+
+
+def _require_peer(spec: RunSpec) -> None:
+    """Raise where another way of training is asked for something that it does not have."""
+    has = {
+        "mode": Mode.TRAIN,
+        "runtime": Runtime.STOCK,
+        "compute": Compute.REAL,
+        "precision": Precision.FP32,
+        "exchange": True,
+        "split_steps": 0,
+        "operator_steps": 0,
+        "timeline": False,
+    }
+    for field, value in has.items():
+        asked = getattr(spec, field)
+        if asked != value:
+            shown = getattr(asked, "value", asked), getattr(value, "value", value)
+            raise InputError(f"{field} {shown[0]} with trainer {spec.trainer.value}, which has {shown[1]} alone")
 
 
 def _at_least(field: str, value: int, smallest: int, why: str = "") -> None:

@@ -46,6 +46,17 @@ class Runtime(str, Enum):
     TUNED = "tuned"
 
 
+class Trainer(str, Enum):
+    """Whose training a run is: this suite's, or another way that a user could take with the same network.
+
+    horovod-tape is the way of Horovod's synthetic benchmark, keras-fit that of the original DeepGalaxy.
+    """
+
+    SUITE = "suite"
+    HOROVOD_TAPE = "horovod-tape"
+    KERAS_FIT = "keras-fit"
+
+
 class Compute(str, Enum):
     """Whether a rank computes, or waits as long as computing would take and exchanges real gradients all the same."""
 

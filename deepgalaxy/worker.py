@@ -29,7 +29,7 @@ from deepgalaxy.lifetime import die_with_parent
 from deepgalaxy.measuring import compute, load
 from deepgalaxy.record import RankRecord
 from deepgalaxy.spec import RunSpec, read_json, to_json
-from deepgalaxy.words import Compute, Mode, Outcome, Runtime
+from deepgalaxy.words import Compute, Mode, Outcome, Runtime, Trainer
 
 if TYPE_CHECKING:
     from deepgalaxy.training.ranks import Ranks
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BAD_RESULT_EXIT_CODE = 3
 OOM_EXIT_CODE = 4
 
-AFTERWARDS = ("split", "yardstick")
+AFTERWARDS = ("split", "operators", "yardstick")
 """Phases after the measured steps: what they need is none of the steps' memory."""
 
 
@@ -133,7 +133,16 @@ def _work(spec: RunSpec) -> Callable[[RunSpec, Ranks, Journal], dict[str, Any]]:
     """What measures a point, and returns the fields of its record."""
     if spec.compute is Compute.EMULATED:
         return _emulate
+    if spec.trainer is not Trainer.SUITE:
+        return _another_way
     return load if spec.mode is Mode.LOAD else compute
+
+
+def _another_way(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """Train as somebody else would."""
+    from deepgalaxy.peers import train  # imports TensorFlow, so only after it is set up
+
+    return train(spec, ranks, journal)
 
 
 def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:

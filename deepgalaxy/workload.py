@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from deepgalaxy import probe
+from deepgalaxy import probe, runtime
 from deepgalaxy.data.batches import BatchPlan, Examples, split
 from deepgalaxy.data.layout import Catalogue
 from deepgalaxy.data.pipeline import Batches
@@ -24,7 +24,8 @@ from deepgalaxy.inference import frozen
 from deepgalaxy.loading import checked_catalogue
 from deepgalaxy.networks.cost import gradient_bytes, graph_flops
 from deepgalaxy.networks.deepgalaxy import NAME_PREFIX, Part, in_global_precision, load_network, network, parts_of
-from deepgalaxy.record import Answers
+from deepgalaxy.operators import Node, measure_operators, nodes_of
+from deepgalaxy.record import Answers, OperatorCost
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.training.objective import Objective
 from deepgalaxy.training.randomness import own_random_state
@@ -47,6 +48,7 @@ class Workload:
 
     step(images, labels, weights) -> this rank's loss (training) or the least sure probability (inference)
     products: number of convolutions and matrix products by data type that the first step ran
+    keeps_graph: whether the first step also keeps the operations that ran, for `operators`
     """
 
     model: tf.keras.Model
@@ -62,6 +64,8 @@ class Workload:
     _others: Callable[[], tuple[Any, Any]] | None = None
     _function: Any = None
     products: Counter[str] = field(default_factory=Counter)
+    keeps_graph: bool = False
+    _nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -81,12 +85,19 @@ class Workload:
         """
         if self.products:
             return self._run(self._function, images, labels, weights)
-        with executed_products() as products:
+        with executed_products(self._keep if self.keeps_graph else None) as products:
             value = self._run(self._function, images, labels, weights)
         require_precision(self.precision, products)
         self.products = products
         probe.forget_peak()  # the look took memory that the step does not
         return value
+
+    def _keep(self, graphs: Iterable[Any]) -> None:
+        self._nodes = nodes_of(graphs)
+
+    def operators(self, batches: Iterator[Any], steps: int) -> list[OperatorCost]:
+        """What each type of operation takes of a step; the first step must have been taken with `keeps_graph`."""
+        return measure_operators(lambda: self.step(*next(batches)), steps, self._function.graph, self._nodes)
 
     @property
     def flop_per_image(self) -> float:
@@ -147,6 +158,7 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
         "examples": examples,
         "precision": spec.precision,
         "trained": bool(spec.model),
+        "keeps_graph": spec.operator_steps > 0,
         "batches": Batches(catalogue, examples, plan, ranks.rank),
         "input_shape": tuple(images.shape),
     }
@@ -157,7 +169,7 @@ def prepare(spec: RunSpec, ranks: Ranks) -> Workload:
             _build=lambda: frozen(model, tuple(images.shape)),
             _run=lambda predict, images, *_: float(np.max(predict(images)[0].numpy(), axis=-1).min()),
         )
-    if spec.engine is Engine.TENSORFLOW and spec.runtime is Runtime.TUNED:
+    if spec.engine is Engine.TENSORFLOW and spec.runtime is Runtime.TUNED and not runtime.grappler():
         # Grappler finds nothing to gain in a training graph on stock CPU kernels (same step time,
         # several seconds more before the first); the extension's own passes run through it.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -24,6 +24,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.probe",
     "deepgalaxy.profile",
     "deepgalaxy.record",
+    "deepgalaxy.runtime",
     "deepgalaxy.spec",
     "deepgalaxy.words",
 }

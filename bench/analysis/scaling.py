@@ -23,7 +23,7 @@ Point = tuple[object, ...]
 
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
-    "cores_per_worker",
+    *("trainer", "cores_per_worker"),
     *("site", "launcher", "provenance", "data", "model", "profile"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
@@ -139,6 +139,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         spec.device.value,
         spec.runtime.value,
         spec.exchange,
+        spec.trainer.value,
         spec.cores_per_worker,
         record.site,
         record.launcher,

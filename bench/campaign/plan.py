@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MARGIN = 1.5
 """Time limits of jobs over what their points are expected to take."""
 
+MEMORY_KIND = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "trainer", "optimizer")
+"""What points must share for the memory of one to tell of the other's."""
+
 JOB_START_MINUTES = 3.0
 """Of a job before its first point: modules, imports, simulating what is missing counts apart."""
 
@@ -165,7 +168,7 @@ def job_minutes(planned: Iterable[Planned]) -> float:
 
 def needs_no_less(spec: RunSpec, other: RunSpec) -> bool:
     """Whether a node needs at least as much memory for `spec` as for `other`, a point of the same kind."""
-    same = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "optimizer", "classes")
+    same = (*MEMORY_KIND, "classes")
     larger = ("resolution", "batch_size", "workers_per_node")
     return all(getattr(spec, f) == getattr(other, f) for f in same) and all(
         getattr(spec, f) >= getattr(other, f) for f in larger
@@ -177,8 +180,7 @@ def _gib(count: float) -> str:
 
 
 def _memory_kind(spec: RunSpec) -> tuple[object, ...]:
-    kind = ("mode", "compute", "backbone", "precision", "engine", "device", "runtime", "optimizer")
-    return tuple(getattr(spec, f) for f in (*kind, "resolution", "batch_size"))
+    return tuple(getattr(spec, f) for f in (*MEMORY_KIND, "resolution", "batch_size"))
 
 
 def _exactly(spec: RunSpec) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from bench import REPOSITORY
 from bench.campaign.files import named_file, read_toml
 from deepgalaxy.errors import InputError
 from deepgalaxy.placement import physical_cores
+from deepgalaxy.runtime import Settings
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Device, Mode
 
@@ -52,7 +53,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     workers_per_node, cores_per_worker: how ranks share a node; 0 gives up to 4 workers a node
     (the paper's number) and shares the cores among them
     device: cpu, or gpu for one rank on each of a node's `gpus_per_node`
-    environment: variables set for every rank; modules: loaded at the start of a job
+    environment: variables set for every rank; runtime: how ranks of runs that are not stock are set up
+    modules: loaded at the start of a job
     scheduler_options: more options of sbatch, e.g. account or partition; "" for those without a value
     network: what connects the nodes, for the reader and the record
     minutes_per_point: how long a point is expected to take where none like it was measured
@@ -72,6 +74,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gpus_per_node: int = 0
     network: str = ""
     environment: dict[str, str] = {}
+    runtime: Settings = Settings()
     modules: list[str] = []
     scheduler: Scheduler = Scheduler.NONE
     scheduler_options: dict[str, str] = {}

@@ -239,7 +239,9 @@ def _command(p: Planned, site: Site) -> list[str]:
     """What would start its ranks, on nodes of made-up names where it needs several."""
     hosts = [f"NODE{number}" for number in range(1, p.nodes + 1)] if site.nodes > 1 else []
     worker = worker_command(Path("SPEC"), Path("OUT"))
-    environment = rank_environment(os.environ, p.spec, site.environment, as_root=os.geteuid() == 0)
+    environment = rank_environment(
+        os.environ, p.spec, site.environment, as_root=os.geteuid() == 0, settings=site.runtime
+    )
     return COMMANDS[site.launcher](p.spec, worker, environment, hosts)
 
 

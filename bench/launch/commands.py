@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.campaign.site import Launcher
+from deepgalaxy.runtime import Settings, variables
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Runtime
 
@@ -90,7 +91,7 @@ def _exported(environment: Mapping[str, str]) -> list[str]:
 
 EXPORTED_PREFIXES = (
     *("OMP_", "KMP_", "TF_CPP_", "TF_DISABLE_", "TF_ENABLE_", "TF_NUM_", "TF_ONEDNN_", "TF_XLA_", "ITEX_"),
-    *("ONEDNN_", "DNNL_", "HOROVOD_", "GLIBC_TUNABLES", "MALLOC_", "LD_PRELOAD", "PYTHONPATH"),
+    *("ONEDNN_", "DNNL_", "HOROVOD_", "GLIBC_TUNABLES", "MALLOC_", "LD_PRELOAD", "PYTHONPATH", "DEEPGALAXY_"),
 )
 KEPT_NAMES = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SHELL", "TERM")
 KEPT_PREFIXES = EXPORTED_PREFIXES + ("LC_", "MKL_", "OMPI_", "PMIX_", "PRTE_", "UCX_", "FI_", "I_MPI_", "SLURM_")
@@ -102,24 +103,22 @@ def worker_command(spec_path: Path, out: Path) -> list[str]:
 
 
 def rank_environment(
-    parent: Mapping[str, str], spec: RunSpec, site_environment: Mapping[str, str], *, as_root: bool
+    parent: Mapping[str, str],
+    spec: RunSpec,
+    site_environment: Mapping[str, str],
+    *,
+    as_root: bool,
+    settings: Settings | None = None,
 ) -> dict[str, str]:
     """Every variable that the launcher and its ranks get: named ones of the parent, and ours.
 
-    What the user or the site has set wins over our defaults.
+    What the user or the site has set wins over `settings`, which a stock run does without.
     """
     kept = {k: v for k, v in parent.items() if k in KEPT_NAMES or k.startswith(KEPT_PREFIXES)}
     # The environment's own mpirun and horovodrun come first: Horovod was built against that MPI.
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept.get('PATH', '/usr/bin:/bin')}"
-    threads = str(spec.cores_per_worker)
-    defaults: dict[str, str] = {}
-    if spec.runtime is Runtime.TUNED:
-        defaults = {
-            "OMP_NUM_THREADS": threads,
-            "TF_NUM_INTRAOP_THREADS": threads,
-            # Waiting ranks yield the core that Horovod's thread shares with the computation.
-            "OMPI_MCA_mpi_yield_when_idle": "1",
-        }
+    tuned = spec.runtime is Runtime.TUNED
+    defaults = variables(settings or Settings(), spec.cores_per_worker) if tuned else {}
     if as_root:  # Open MPI asks for this in so many words
         names = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
         defaults |= dict.fromkeys([*names, *(f"{n}_CONFIRM" for n in names)], "1")

@@ -67,7 +67,9 @@ def run_point(
     spec_path = folder / "spec.json"
     spec_path.write_bytes(to_json(spec))
     ours = {"SLURM_MPI_TYPE": site.pmi} if site.launcher is Launcher.SRUN else {}
-    environment = rank_environment(os.environ, spec, ours | site.environment, as_root=os.geteuid() == 0)
+    environment = rank_environment(
+        os.environ, spec, ours | site.environment, as_root=os.geteuid() == 0, settings=site.runtime
+    )
     argv = COMMANDS[site.launcher](spec, worker_command(spec_path, folder), environment, hosts)
     log = folder / "log.txt"
     began, started = time.monotonic(), datetime.now(timezone.utc)

@@ -20,7 +20,7 @@ from deepgalaxy.errors import InputError
 from deepgalaxy.networks.costs import memory_costs
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec, read_json
-from deepgalaxy.words import Compute, Device, Mode, Outcome, Provenance
+from deepgalaxy.words import Compute, Device, Mode, Outcome, Provenance, Trainer
 
 SHIPPED = REPOSITORY / "results" / "baselines" / "memory.json"
 
@@ -39,7 +39,8 @@ class MeasuredPeaks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 def load_of(spec: RunSpec) -> Load | None:
     """What the memory of a point's workers depends on; None where the model is not of its kind."""
-    if spec.mode is Mode.LOAD or spec.device is not Device.CPU or spec.compute is not Compute.REAL:
+    ours = spec.trainer is Trainer.SUITE
+    if spec.mode is Mode.LOAD or spec.device is not Device.CPU or spec.compute is not Compute.REAL or not ours:
         return None
     workers = 2 if spec.exchange and spec.workers > 1 else 1  # more ranks exchange through the same buffers
     return Load(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from deepgalaxy import placement
+from deepgalaxy import placement, runtime
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES
 from deepgalaxy.profile import ComputeProfile, GradientReady, read_profile, write_profile
@@ -77,6 +77,7 @@ def _measured(arguments: argparse.Namespace) -> ComputeProfile:
     from deepgalaxy.words import Engine, Precision
 
     cores = placement.physical_cores(os.sched_getaffinity(0))
+    runtime.prepare(len(cores))
     load_tensorflow(Engine.TENSORFLOW, Precision.FP32, threads=len(cores))
     from deepgalaxy.training.timing import measure_profile
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deepgalaxy import placement
+from deepgalaxy import placement, runtime
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError, near_names
 from deepgalaxy.words import Engine, Precision, possible
 
@@ -73,8 +73,7 @@ def begin(arguments: argparse.Namespace, seed: int) -> Ranks:
     wanted = arguments.cores or max(1, cores // sharing)
     if not 1 <= wanted <= cores:
         raise InputError(f"--cores {wanted} is outside 1 to {cores}, which this process may use")
-    if size > 1:
-        os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")  # ranks share cores with Horovod's threads
+    runtime.prepare(wanted)
     cpus = placement.bind(wanted)
     from deepgalaxy.engine import load_tensorflow
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-BACKGROUND_NICENESS = 19
+from deepgalaxy import runtime
 
 
 class HorovodRanks:
@@ -72,7 +73,7 @@ class HorovodRanks:
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
-    With `yielding`, the threads that Horovod and MPI start get the lowest priority: they poll
+    With `yielding`, the threads that Horovod and MPI start get a low priority (`deepgalaxy.runtime`): they poll
     while they wait, and on a rank bound to few cores they would take turns with the computation
     that they wait for. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
     """
@@ -82,8 +83,25 @@ def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> Ho
     hvd.init()
     if yielding:
         for thread in _threads() - before:
-            os.setpriority(os.PRIO_PROCESS, thread, BACKGROUND_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, runtime.niceness())
     return HorovodRanks(fp16=fp16)
+
+
+def plain_tape(tape: tf.GradientTape) -> tf.GradientTape:
+    """Horovod's own tape, whose gradients are averaged over all ranks, at its defaults."""
+    return hvd.DistributedGradientTape(tape)
+
+
+def broadcast_plainly(variables: Sequence[tf.Variable]) -> None:
+    """Horovod's own broadcast from rank 0, at its defaults; also within a `tf.function`."""
+    hvd.broadcast_variables(variables, root_rank=0)
+
+
+def keras_way(optimizer: tf.keras.optimizers.Optimizer) -> tuple[tf.keras.optimizers.Optimizer, list[Any]]:
+    """Horovod's wrapper around a Keras optimizer and the callbacks its documentation asks for, at their defaults."""
+    import horovod.tensorflow.keras as keras_hvd
+
+    return keras_hvd.DistributedOptimizer(optimizer), [keras_hvd.callbacks.BroadcastGlobalVariablesCallback(0)]
 
 
 def _threads() -> set[int]:

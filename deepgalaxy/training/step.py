@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.training.lean import LeanActivations
 from deepgalaxy.training.objective import Objective, Sums
 from deepgalaxy.training.randomness import Randomness
 
@@ -60,10 +61,12 @@ def train_step(
     variables = model.trainable_variables
     updates._create_all_weights(variables)  # inside the function it would cost a second trace
     randomness = Randomness(model, seed, ranks.rank, ranks.size)
+    leaner = LeanActivations(model)
 
     def one_pass(images: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
         with tf.GradientTape() as tape:
-            outputs = model(images, training=True)
+            with leaner:
+                outputs = model(images, training=True)
             losses = objective.losses(outputs, images, labels)
             total = objective.total(losses, *weights)
         return tape.gradient(total, variables), objective.sums(losses, outputs, labels, *weights)

@@ -1,0 +1,128 @@
+"""How a rank's process is set up before TensorFlow loads: threads, kernels, allocator, MPI, Horovod.
+
+Plain data and environment variables, nothing heavy to import: the launching process writes them, the ranks obey.
+Where a rank computes is `deepgalaxy.placement`'s. Of a run, `Runtime.STOCK` gets none of this and `Runtime.TUNED` the
+`Settings` of its site, by default those that `dgbench tune-runtime` found best on the machines it was tried on. All
+of it is in the environment, and so in every rank's record.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableMapping
+
+import msgspec
+
+from deepgalaxy.errors import InputError
+
+GRAPPLER = "DEEPGALAXY_GRAPPLER"
+"""1: TensorFlow's graph optimiser looks at training graphs too."""
+
+NICENESS = "DEEPGALAXY_BACKGROUND_NICENESS"
+"""Of the threads that MPI and Horovod start beside a rank's computation."""
+
+LOWEST_PRIORITY = 19
+
+KEEP = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184"
+"""Freed memory stays with the process: else every large tensor's pages are mapped, zeroed and unmapped anew."""
+
+HUGE = "glibc.malloc.hugetlb=1"
+"""glibc 2.35 and later ask the kernel for transparent huge pages."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of every rank on a site; the table `[runtime]` of a site file.
+
+    intra_threads: within an operation, of OpenMP as well; 0 for the rank's cores
+    inter_threads: operations at a time
+    onednn: oneDNN's kernels where TensorFlow has both; it takes them by itself on CPUs with AVX-512 VNNI alone
+    keep_memory, huge_pages: of glibc's allocator, see `KEEP` and `HUGE`
+    preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
+    yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
+    niceness: of MPI's and Horovod's threads, which poll while they wait; 0 leaves them as they are
+    cycle_time_ms, fusion_mb: Horovod's; 0 for its own choice
+    grappler: TensorFlow's optimiser for training graphs
+
+    Raises
+    ------
+    InputError: a value out of its range
+    """
+
+    intra_threads: int = 0
+    inter_threads: int = 2
+    onednn: bool = True
+    keep_memory: bool = False
+    huge_pages: bool = False
+    preload: str = ""
+    yield_when_idle: bool = True
+    niceness: int = LOWEST_PRIORITY
+    cycle_time_ms: float = 0.0
+    fusion_mb: float = 0.0
+    grappler: bool = False
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "intra_threads": (0, 4096),
+            "inter_threads": (1, 4096),
+            "niceness": (0, LOWEST_PRIORITY),
+            "cycle_time_ms": (0, 1000),
+            "fusion_mb": (0, 4096),
+        }
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"runtime.{name} {getattr(self, name)} is outside {low} to {high}")
+
+
+def variables(settings: Settings, cores: int) -> dict[str, str]:
+    """The environment of a rank of `cores` cores."""
+    threads = str(settings.intra_threads or cores)
+    found = {
+        "OMP_NUM_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": str(settings.inter_threads),
+        "TF_ENABLE_ONEDNN_OPTS": str(int(settings.onednn)),
+        "OMPI_MCA_mpi_yield_when_idle": str(int(settings.yield_when_idle)),
+        NICENESS: str(settings.niceness),
+    }
+    optional = {
+        "GLIBC_TUNABLES": ":".join(
+            text for text, wanted in ((HUGE, settings.huge_pages), (KEEP, settings.keep_memory)) if wanted
+        ),
+        "LD_PRELOAD": settings.preload,
+        "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
+        "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",
+        GRAPPLER: "1" if settings.grappler else "",
+    }
+    return found | {name: value for name, value in optional.items() if value}
+
+
+def prepare(cores: int, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set up this very process for `cores` cores, as far as that can be done after its start; what is set stays.
+
+    For commands that nobody launched: TensorFlow, MPI and Horovod read these as they load. The allocator has read its
+    own by now, and stays as it is.
+    """
+    for name, value in variables(Settings(), cores).items():
+        environment.setdefault(name, value)
+
+
+def inter_threads(environment: Mapping[str, str] = os.environ) -> int:
+    """How many operations at a time this rank was told to run."""
+    return _number(environment, "TF_NUM_INTEROP_THREADS", Settings().inter_threads)
+
+
+def niceness(environment: Mapping[str, str] = os.environ) -> int:
+    """Of the threads beside the computation."""
+    return _number(environment, NICENESS, Settings().niceness)
+
+
+def grappler(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether training graphs go through TensorFlow's optimiser."""
+    return _number(environment, GRAPPLER, int(Settings().grappler)) > 0
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name, "")
+    if value and not value.isdigit():
+        raise InputError(f"environment variable {name} is {value!r}, which is not a whole number from 0 up")
+    return int(value) if value else default
