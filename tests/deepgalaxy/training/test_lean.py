@@ -23,9 +23,8 @@ def test_a_traced_network_is_lean_and_the_model_stays_what_it_was(tmp_path):
     lean = LeanActivations(model)
 
     def loss(images):
-        with tf.GradientTape() as tape:
-            with lean:
-                total = tf.reduce_sum(model(images, training=False)["classes"])
+        with tf.GradientTape() as tape, lean:
+            total = tf.reduce_sum(model(images, training=False)["classes"])
         return tape.gradient(total, model.trainable_variables[0])
 
     graph = tf.function(loss, autograph=False).get_concrete_function(tf.TensorSpec((1, 32, 32, 1))).graph
