@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of every rank on a site; the table `[runtime]` of a site file.
 
     intra_threads: within an operation, of OpenMP as well; 0 for the rank's cores
-    inter_threads: operations at a time
+    inter_threads: operations at a time; 0 for two, or one where a rank has a single core: there two take turns
     onednn: oneDNN's kernels where TensorFlow has both; it takes them by itself on CPUs with AVX-512 VNNI alone
     keep_memory, huge_pages: of glibc's allocator, see `KEEP` and `HUGE`
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     intra_threads: int = 0
-    inter_threads: int = 2
+    inter_threads: int = 0
     onednn: bool = True
     keep_memory: bool = False
     huge_pages: bool = False
@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         bounds = {
             "intra_threads": (0, 4096),
-            "inter_threads": (1, 4096),
+            "inter_threads": (0, 4096),
             "niceness": (0, LOWEST_PRIORITY),
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
@@ -79,7 +79,7 @@ def variables(settings: Settings, cores: int) -> dict[str, str]:
     found = {
         "OMP_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": str(settings.inter_threads),
+        "TF_NUM_INTEROP_THREADS": str(settings.inter_threads or min(2, cores)),
         "TF_ENABLE_ONEDNN_OPTS": str(int(settings.onednn)),
         "OMPI_MCA_mpi_yield_when_idle": str(int(settings.yield_when_idle)),
         NICENESS: str(settings.niceness),
@@ -106,9 +106,9 @@ def prepare(cores: int, environment: MutableMapping[str, str] = os.environ) -> N
         environment.setdefault(name, value)
 
 
-def inter_threads(environment: Mapping[str, str] = os.environ) -> int:
-    """How many operations at a time this rank was told to run."""
-    return _number(environment, "TF_NUM_INTEROP_THREADS", Settings().inter_threads)
+def inter_threads(cores: int, environment: Mapping[str, str] = os.environ) -> int:
+    """How many operations at a time this rank of so many cores was told to run."""
+    return _number(environment, "TF_NUM_INTEROP_THREADS", min(2, cores))
 
 
 def niceness(environment: Mapping[str, str] = os.environ) -> int:

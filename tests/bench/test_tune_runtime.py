@@ -21,7 +21,7 @@ def machine(monkeypatch, make_record):
     def run_point(spec, site, launch, folder):
         s = site.runtime
         step = 0.5 if s.onednn else 0.8
-        step *= {1: 1.1, 2: 1.0}[s.inter_threads] * (0.8 if s.keep_memory else 1.0)
+        step *= {1: 1.1, 2: 1.0, 0: 1.1}[s.inter_threads] * (0.8 if s.keep_memory else 1.0)
         step = 0.9 if spec.runtime is Runtime.STOCK else step
         launched.append(s)
         step *= np.exp(0.01 * rng.normal()) * (1 + 0.01 * len(launched))
