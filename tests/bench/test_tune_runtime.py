@@ -55,7 +55,7 @@ def test_the_fewest_launches_are_done_and_not_done_again(machine, make_spec, tmp
 
 
 def test_where_nothing_is_better_the_site_stays_as_it_is(machine, make_spec, tmp_path):
-    best = {"keep_memory": True}
+    best = {"keep_memory": True, "inter_threads": 2}
     found = search(make_spec, tmp_path, **best).run()
     assert found.settings == Settings(**best)
     assert set(found.ways["way"]) == {"site", "stock"}
