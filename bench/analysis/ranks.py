@@ -10,19 +10,19 @@ import pandas as pd
 
 from bench.analysis.scaling import CURVE, curve
 from deepgalaxy.record import RankRecord, RunRecord
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Mode, Outcome
 
 
 def skew_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     """One row a rank of each point's last launch that ended well.
 
     work_s: what the rank itself takes for a step: forward and backward pass where steps were split, else the step
-        without its wait for data, in which ranks wait for one another
+        without its wait for data, in which ranks wait for one another; of loading alone the whole batch
     relative: over the median of the point's ranks; spread: standard deviation of its steps over their mean
     """
     rows = []
     for record in _last(records):
-        work = [_work(rank) for rank in record.ranks]
+        work = [_work(rank, record.spec.mode) for rank in record.ranks]
         middle = float(np.median([np.mean(seconds) for seconds in work]))
         for rank, seconds in zip(record.ranks, work, strict=True):
             rows.append(
@@ -74,7 +74,9 @@ def _last(records: Iterable[RunRecord]) -> list[RunRecord]:
     return list(found.values())
 
 
-def _work(rank: RankRecord) -> list[float]:
+def _work(rank: RankRecord, mode: Mode) -> list[float]:
     if rank.split:
         return rank.split.compute_s
+    if mode is Mode.LOAD:
+        return rank.step_time_s
     return [step - wait for step, wait in zip(rank.step_time_s, rank.data_wait_s, strict=True)]

@@ -3,6 +3,8 @@ import pytest
 
 from bench.analysis.ranks import phase_table, skew_table
 from deepgalaxy.record import MemorySample
+from deepgalaxy.spec import NO_BACKBONE
+from deepgalaxy.words import Mode
 
 GIB = 2**30
 
@@ -13,6 +15,13 @@ def test_the_slow_rank_stands_out(make_record):
     assert table.loc[table["relative"].idxmax(), "rank"] == 2
     assert table["relative"].max() == pytest.approx(1.2, rel=0.01)
     assert set(table["of"]) == {"whole step"}
+
+
+def test_of_ranks_that_only_load_the_whole_batch_is_compared(make_record):
+    record = make_record([[1.0] * 4, [1.5] * 4], mode=Mode.LOAD, backbone=NO_BACKBONE)
+    ranks = [msgspec.structs.replace(rank, data_wait_s=rank.step_time_s) for rank in record.ranks]
+    table = skew_table([msgspec.structs.replace(record, ranks=ranks)])
+    assert list(table["work_s"]) == pytest.approx([1.0, 1.5], rel=0.01)
 
 
 def test_only_the_last_good_launch_is_shown(make_record):
