@@ -40,7 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
     yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
     niceness: of MPI's and Horovod's threads, which poll while they wait; 0 leaves them as they are
-    cycle_time_ms, fusion_mb: Horovod's; 0 for its own choice
+    cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
+        choice, 1. Ranks that do not compute on their cores (GPU, emulated) are left that unless told otherwise.
+    fusion_mb: of Horovod's fusion buffer; 0 for its own choice
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
@@ -56,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     preload: str = ""
     yield_when_idle: bool = True
     niceness: int = LOWEST_PRIORITY
-    cycle_time_ms: float = 0.0
+    cycle_time_ms: float = 5.0
     fusion_mb: float = 0.0
     grappler: bool = False
 
@@ -73,8 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise InputError(f"runtime.{name} {getattr(self, name)} is outside {low} to {high}")
 
 
-def variables(settings: Settings, cores: int) -> dict[str, str]:
-    """The environment of a rank of `cores` cores."""
+def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str, str]:
+    """The environment of a rank of `cores` cores. busy: it computes on them."""
+    if not busy and settings.cycle_time_ms == Settings().cycle_time_ms:
+        settings = msgspec.structs.replace(settings, cycle_time_ms=0.0)
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,

@@ -14,8 +14,14 @@ def test_threads_follow_the_cores_unless_told():
 
 def test_what_is_left_to_others_is_not_set():
     assert not {"GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD"} & set(
-        variables(Settings(), 1)
+        variables(Settings(cycle_time_ms=0), 1)
     )
+
+
+def test_horovods_thread_pauses_longer_where_it_takes_a_core_from_computing():
+    assert variables(Settings(), 1)["HOROVOD_CYCLE_TIME"] == "5"
+    assert "HOROVOD_CYCLE_TIME" not in variables(Settings(), 1, busy=False)
+    assert variables(Settings(cycle_time_ms=3), 1, busy=False)["HOROVOD_CYCLE_TIME"] == "3"
 
 
 def test_every_setting_is_a_variable_that_its_reader_knows():
