@@ -88,13 +88,10 @@ def first_step_table(record: RunRecord) -> pd.DataFrame:
         times = [rank.phase_time_s[phase] for rank in record.ranks if phase in rank.phase_time_s]
         peaks = [sample.peak_rss_bytes for rank in record.ranks for sample in rank.memory if sample.phase == phase]
         if times:
-            rows.append(
-                {"phase": phase, "what": what, "time_s": max(times), "peak_rss_bytes": max(peaks, default=np.nan)}
-            )
-    whole = {"phase": "all", "what": "", "time_s": sum(row["time_s"] for row in rows)}
-    return pd.DataFrame(
-        [*rows, whole | {"peak_rss_bytes": max((row["peak_rss_bytes"] for row in rows), default=np.nan)}]
-    )
+            rows.append((phase, what, max(times), float(max(peaks, default=np.nan))))
+    peak = max((row[3] for row in rows if row[3] == row[3]), default=np.nan)
+    whole = ("all", "", sum(row[2] for row in rows), peak)
+    return pd.DataFrame([*rows, whole], columns=["phase", "what", "time_s", "peak_rss_bytes"])
 
 
 def first_steps(phases: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ def known_outputs() -> Iterator[None]:
     Keras finds out what a layer gives by tracing it, which for a backbone within an encoder within a network means
     tracing it three times: two thirds of the time that building takes.
     """
-    functional = type(tf.keras.Sequential([tf.keras.layers.Identity(input_shape=(1,))])).__mro__[1]
+    functional: Any = type(tf.keras.Sequential([tf.keras.layers.Identity(input_shape=(1,))])).__mro__[1]
     traced = functional._infer_output_signature
 
     def signature(self: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
