@@ -11,7 +11,20 @@ import msgspec
 
 from bench.campaign.campaign import load_campaign, shipped
 from bench.campaign.site import load_site
-from bench.commands import campaigns, exchange, gate, jobs, lab, memory, peers, profile, project, studies, tune_runtime
+from bench.commands import (
+    calibrate,
+    campaigns,
+    exchange,
+    gate,
+    jobs,
+    lab,
+    memory,
+    peers,
+    profile,
+    project,
+    studies,
+    tune_runtime,
+)
 from deepgalaxy import __version__
 from deepgalaxy.environment import surroundings
 from deepgalaxy.errors import reports_input_errors
@@ -32,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     memory.add(commands)
     studies.add(commands)
     peers.add(commands)
+    calibrate.add(commands)
     profile.add(commands)
     tune_runtime.add(commands)
     lab.add(commands)

@@ -63,6 +63,14 @@ class OperatorCost(msgspec.Struct, frozen=True, kw_only=True):
     bytes_moved: float
 
 
+class ExchangeTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds of sums over all ranks, one after the other. way: `horovod`, as in training, or `mpi` alone."""
+
+    way: str
+    message_bytes: int
+    time_s: list[float]
+
+
 class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one rank measured, raw: nothing is averaged before it is stored.
 
@@ -78,6 +86,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     `gemm_flop_per_s` the best that the rank's cores did on large matrix products in the run's
     precision, while all ranks did the same.
     `operators` are of steps after the measured ones, under TensorFlow's profiler, on rank 0.
+    `exchanges` are of messages of many sizes, after the measured steps; `computing_lost` is the share of
+    computing that an exchange takes from the rank while it goes on.
     `machine_busy_share` is of emulated compute: the share of all the machine's cores' time that was used, by
     whatever, between the first gradient's readiness and the step's end, over the measured steps.
     """
@@ -107,6 +117,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     gemm_flop_per_s: float = 0.0
     machine_busy_share: float = 0.0
     operators: list[OperatorCost] = []
+    exchanges: list[ExchangeTimes] = []
+    computing_lost: float = 0.0
     plain_read_time_s: list[float] = []
     peak_device_bytes: int = 0
     answers: Answers | None = None

@@ -7,8 +7,8 @@ Schema history (`SCHEMA_VERSION`)
 ---------------------------------
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
-3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer. Records: split, exchange_s,
-    flop_per_image, gemm_flop_per_s, operators.
+3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer,
+    allreduce_rounds. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators, exchanges, computing_lost.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     split_steps: further steps of each kind, after the measured ones, that tell where a step's time goes
     timeline: keep Horovod's own timeline of the measured steps
     operator_steps: further steps under TensorFlow's profiler, which tell what each type of operation takes
+    allreduce_rounds: sums of messages of every size, after all that, which tell what the network does
     trainer: whose way of training; the others have no split, no timeline, and no settings of ours
     seed: of weights, data order and augmentation
 
@@ -89,6 +90,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     split_steps: int = 0
     timeline: bool = False
     operator_steps: int = 0
+    allreduce_rounds: int = 0
     trainer: Trainer = Trainer.SUITE
     schema: int = SCHEMA_VERSION
 
@@ -105,7 +107,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             _at_least(field, getattr(self, field), 1)
         _at_least("classes", self.classes, 2)
         _at_least("warmup_steps", self.warmup_steps, 1, " (the first step traces the graph)")
-        for field in ("seed", "split_steps", "operator_steps"):
+        for field in ("seed", "split_steps", "operator_steps", "allreduce_rounds"):
             _at_least(field, getattr(self, field), 0)
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate {self.learning_rate} is not a positive number")
@@ -164,8 +166,11 @@ def _require_combination(spec: RunSpec) -> None:
         raise InputError(f"model {spec.model} with mode {spec.mode.value}: a trained one is for infer alone")
     if (spec.compute is Compute.EMULATED) != bool(spec.profile):
         raise InputError(f"compute {spec.compute.value} with profile {spec.profile!r}: emulated alone has one")
-    if spec.mode is not Mode.TRAIN and (spec.split_steps or spec.timeline or spec.profile):
-        raise InputError(f"split_steps, timeline and emulated compute are of training, not of {spec.mode.value}")
+    if spec.mode is not Mode.TRAIN and (spec.split_steps or spec.timeline or spec.profile or spec.allreduce_rounds):
+        told = "split_steps, timeline, allreduce_rounds and emulated compute"
+        raise InputError(f"{told} are of training, not of {spec.mode.value}")
+    if spec.allreduce_rounds and not spec.exchange:
+        raise InputError(f"allreduce_rounds {spec.allreduce_rounds} with workers that exchange nothing")
     if spec.trainer is not Trainer.SUITE:
         _require_peer(spec)
     if not possible(spec.engine, spec.precision):
@@ -182,6 +187,7 @@ def _require_peer(spec: RunSpec) -> None:
         "exchange": True,
         "split_steps": 0,
         "operator_steps": 0,
+        "allreduce_rounds": 0,
         "timeline": False,
     }
     for field, value in has.items():

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BAD_RESULT_EXIT_CODE = 3
 OOM_EXIT_CODE = 4
 
-AFTERWARDS = ("split", "operators", "yardstick")
+AFTERWARDS = ("split", "operators", "yardstick", "exchanges")
 """Phases after the measured steps: what they need is none of the steps' memory."""
 
 
@@ -95,6 +95,8 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
         )
     journal.phase("connect")
     measured = _work(spec)(spec, ranks, journal)
+    if spec.allreduce_rounds:
+        measured |= _exchanges(spec, ranks, journal)
     switches = psutil.Process().num_ctx_switches()
     ranks.wait_for_all()
     memory = [sample for sample in journal.memory if sample.phase not in AFTERWARDS]
@@ -143,6 +145,18 @@ def _another_way(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any
     from deepgalaxy.peers import train  # imports TensorFlow, so only after it is set up
 
     return train(spec, ranks, journal)
+
+
+def _exchanges(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
+    """What sums over all ranks take, in time and of computing."""
+    from deepgalaxy.training.exchanges import computing_lost, measure_exchanges
+
+    found = {
+        "exchanges": measure_exchanges(ranks, spec.allreduce_rounds),
+        "computing_lost": computing_lost(ranks, spec.allreduce_rounds) if spec.compute is Compute.REAL else 0.0,
+    }
+    journal.phase("exchanges")
+    return found
 
 
 def _emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bench import REPOSITORY
 from bench.campaign.counts import parse_counts
 from bench.commands.tried import fit_measured, validate
 from deepgalaxy.errors import InputError, near_names
+from deepgalaxy.profile import ComputeProfile, read_profile
 
 PROFILES = REPOSITORY / "jobs" / "profiles"
 PUBLISHED = REPOSITORY / "results" / "published" / "scaling.json"
@@ -45,7 +46,12 @@ def add(commands: Any) -> None:
         metavar="S",
         help="computing of one worker's step, instead of the scaled profile's",
     )
-    option("--network", default="omni-path-100", metavar="NAME|TOML", help="of jobs/networks (omni-path-100)")
+    option("--calibration", type=Path, metavar="JSON", help="of `dgbench calibrate`: its step, profile and exchanges")
+    option(
+        "--network",
+        metavar="NAME|TOML",
+        help="of jobs/networks (omni-path-100, or with --calibration the network that was measured)",
+    )
     option("--workers-per-node", type=int, default=4, metavar="N", help="that share a node's link (4)")
     option("--exchange", choices=["mpi", "nccl"], default="mpi", help="MPI on host memory, or rings as NCCL's (mpi)")
     option("--gpu", action="store_true", help="workers compute on GPUs: gradients are staged for MPI")
@@ -85,7 +91,7 @@ def _project(arguments: argparse.Namespace) -> int:
         return fit_measured(arguments.fit, workers, arguments.baseline_workers or 1, as_json=arguments.json)
     from bench.projection.curve import project
 
-    machine, about = _machine(arguments)
+    machine, about = _machine(arguments, max(*workers, baseline))
     rows = project(machine, workers, baseline, strong=arguments.scaling == "strong")
     for row in rows:
         row |= about
@@ -100,55 +106,72 @@ def _project(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _machine(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dict[str, Any]]:
     """What the command line describes, and what to call it."""
     import numpy as np
 
-    from bench.campaign.network import Kind, load_network
     from bench.projection.curve import Machine
-    from bench.projection.inputs import fabric_of, work_from
-    from deepgalaxy.profile import read_profile
+    from bench.projection.inputs import calibrated, work_from
+    from bench.store.calibration import read_calibration
 
-    path = Path(arguments.profile)
-    if path.suffix != ".json":
-        path = PROFILES / f"{arguments.profile}.json"
-        if not path.is_file():
-            names = sorted(p.stem for p in PROFILES.glob("*.json"))
-            raise InputError(near_names("profile", arguments.profile, names))
-    profile, network = read_profile(path), load_network(arguments.network)
+    calibration = read_calibration(arguments.calibration) if arguments.calibration else None
+    profile, source = (calibration.profile, arguments.calibration.stem) if calibration else _profile(arguments.profile)
     resolution, batch = arguments.resolution or profile.resolution, arguments.batch_size or profile.batch_size
     scale = batch / profile.batch_size * (resolution / profile.resolution) ** 2
-    profiled = profile.forward_s + profile.backward_s
-    compute = arguments.step_seconds or scale * profiled
-    gradients = [(g.elements, g.ready_s) for g in profile.gradients]
+    steps = np.array(calibration.step_time_s if calibration else profile.step_jitter)
+    one_step = float(steps.mean()) if calibration else profile.forward_s + profile.backward_s
+    compute = arguments.step_seconds or scale * one_step
     work = work_from(
         compute,
-        gradients,
+        [(g.elements, g.ready_s) for g in profile.gradients],
         profile.backward_s,
-        float(np.std(profile.step_jitter)),
+        float(steps.std() / steps.mean()),
         fp16=arguments.fp16,
         fusion_bytes=arguments.fusion_mib * 2**20,
     )
-    fabric = fabric_of(
+    per_node = arguments.workers_per_node
+    measured = calibration is not None and not arguments.network and (calibration.nodes > 1 or most_workers <= per_node)
+    network = "as calibrated" if measured else arguments.network or "omni-path-100"
+    fabric: Any = None if measured else _fabric(network, arguments)
+    about = {
+        "mode": "train",
+        "backbone": profile.backbone,
+        "resolution": resolution,
+        "batch_size": batch,
+        "network": network,
+        "workers_per_node": per_node,
+        "scaling": arguments.scaling,
+        "exchange_by": calibration.transport if calibration else arguments.exchange,
+        "compute_step_s": compute,
+        "compute_from": "given" if arguments.step_seconds else f"{source}, scaled by {scale:g}",
+    }
+    if calibration:
+        return calibrated(calibration, work, batch, per_node, fabric), about
+    return Machine(work=work, fabric=fabric, per_node=per_node, batch_size=batch), about
+
+
+def _profile(name_or_file: str) -> tuple[ComputeProfile, str]:
+    """A profile by its name in jobs/profiles or by its file, and its name."""
+    path = Path(name_or_file)
+    if path.suffix != ".json":
+        path = PROFILES / f"{name_or_file}.json"
+        if not path.is_file():
+            raise InputError(near_names("profile", name_or_file, sorted(p.stem for p in PROFILES.glob("*.json"))))
+    return read_profile(path), path.stem
+
+
+def _fabric(name: str, arguments: argparse.Namespace) -> Any:
+    from bench.campaign.network import Kind, load_network
+    from bench.projection.inputs import fabric_of
+
+    network = load_network(name)
+    return fabric_of(
         1e-6 * network.latency_us,
         network.gbit_per_s * 1e9 / 8,
         sockets=network.kind is Kind.TCP,
         host=arguments.exchange == "mpi",
         gpu=arguments.gpu,
     )
-    about = {
-        "mode": "train",
-        "backbone": profile.backbone,
-        "resolution": resolution,
-        "batch_size": batch,
-        "network": network.name,
-        "workers_per_node": arguments.workers_per_node,
-        "scaling": arguments.scaling,
-        "exchange_by": arguments.exchange,
-        "compute_step_s": compute,
-        "compute_from": "given" if arguments.step_seconds else f"{path.stem}, scaled by {scale:g}",
-    }
-    return Machine(work=work, fabric=fabric, per_node=arguments.workers_per_node, batch_size=batch), about
 
 
 def _print(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:

@@ -37,6 +37,10 @@ class Fabric:
     staging_bandwidth: Number
     host: bool
 
+    def allreduce_s(self, m: Number, workers: int, per_node: int) -> Number:
+        """Seconds of one exchange of m bytes, by the algorithm that a library would choose."""
+        return allreduce_s(m, workers, per_node, self)
+
 
 SMALL_MESSAGE_BYTES = 16_384
 """Below it MPI libraries change to an algorithm of few rounds (Thakur et al. 2005, section 4.4: 2 to 16 kB)."""

@@ -8,27 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from bench.projection.allreduce import Fabric
 from bench.projection.constants import SPREAD
-from bench.projection.step import TERMS, Step, Work, step
+from bench.projection.step import TERMS, AnyFabric, Step, Work, step
 
 DRAWS = 400
 LEVEL = (0.025, 0.5, 0.975)
 
 NETWORK_SPREAD = 1.2
-"""Factor that a network profile's latency and bandwidth may be off by, one standard deviation of its logarithm."""
+"""Of a network profile's latency and bandwidth, see `Machine`."""
 COMPUTE_SPREAD = 1.03
 """The same of a step that was measured on one worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a curve is projected for: a step on one worker, its images, a fabric, and workers a node."""
+    """What a curve is projected for: a step on one worker, its images, a fabric, and workers a node.
+
+    network_spread: factor that the fabric's latency and bandwidth may be off by, one standard deviation of its
+        logarithm
+    """
 
     work: Work
-    fabric: Fabric
+    fabric: AnyFabric
     per_node: int
     batch_size: int
+    network_spread: float = NETWORK_SPREAD
 
 
 def project(
@@ -91,8 +95,8 @@ def _drawn(machine: Machine, rng: np.random.Generator) -> Machine:
         ),
         fabric=replace(
             fabric,
-            latency_s=spread(fabric.latency_s, NETWORK_SPREAD),
-            node_bandwidth=spread(fabric.node_bandwidth, NETWORK_SPREAD),
+            latency_s=spread(fabric.latency_s, machine.network_spread),
+            node_bandwidth=spread(fabric.node_bandwidth, machine.network_spread),
         ),
     )
 

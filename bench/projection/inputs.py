@@ -1,16 +1,23 @@
-"""From a profile of a real step, and a network, to what a curve is projected for."""
+"""From a profile of a real step and a network, or from a calibration, to what a curve is projected for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from bench.analysis.calibration import Calibration
 from bench.projection import constants
 from bench.projection.allreduce import Fabric
 from bench.projection.constants import Constants
+from bench.projection.curve import Machine
+from bench.projection.exchange import fitted
 from bench.projection.published import HOROVOD_FUSION_BYTES
 from bench.projection.step import Work
+
+CALIBRATED_SPREAD = 1.05
+"""Of a network that exchanges were timed on, see `Machine`."""
 
 
 def work_from(
@@ -63,3 +70,43 @@ def fabric_of(latency_s: float, wire_bytes_per_s: float, *, sockets: bool, host:
         staging_bandwidth=known.staging_bandwidth if host and gpu else 0.0,
         host=host,
     )
+
+
+def calibrated(calibration: Calibration, work: Work, batch_size: int, per_node: int, network: Fabric | None) -> Machine:
+    """The machine of a calibration; of `work`, what was measured there is taken from it.
+
+    network: between nodes, where both calibrated workers were on one; None where all that is projected is on one
+        node as well, or where they were on two
+    """
+    measured = fitted(calibration.alone, calibration.together, calibration.by_mpi or None)
+    work = replace(work, cycle_s=measured.each_s, stolen=calibration.computing_lost)
+    fabric = measured.fabric
+    if calibration.nodes > 1 or network is None:
+        return Machine(
+            work=work, fabric=fabric, per_node=per_node, batch_size=batch_size, network_spread=CALIBRATED_SPREAD
+        )
+    near = replace(
+        network,
+        local_latency_s=fabric.latency_s,
+        local_bandwidth=fabric.node_bandwidth,
+        reduction_bandwidth=float("inf"),  # adding is in the bandwidth that was measured
+    )
+    return Machine(work=work, fabric=near, per_node=per_node, batch_size=batch_size)
+
+
+def summary_of(calibration: Calibration) -> dict[str, str | float]:
+    """What a calibration says, with units."""
+    measured = fitted(calibration.alone, calibration.together, calibration.by_mpi or None)
+    steps = np.array(calibration.step_time_s)
+    return {
+        "provenance": calibration.provenance.value,
+        "transport": calibration.transport,
+        "nodes": float(calibration.nodes),
+        "step_time_s": float(steps.mean()),
+        "step_jitter": float(steps.std() / steps.mean()),
+        "computing_lost": calibration.computing_lost,
+        "each_exchange_s": measured.each_s,
+        "latency_s": float(measured.fabric.latency_s),
+        "coordination_s": float(measured.fabric.coordination_s),
+        "bandwidth_bytes_per_s": float(measured.fabric.node_bandwidth),
+    }

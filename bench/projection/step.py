@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from bench.projection.allreduce import Fabric, Number, allreduce_s
+from bench.projection.allreduce import Fabric, Number
+from bench.projection.exchange import MeasuredFabric
 
 FORWARD_SHARE = 1 / 3
 """Of a step's computing: the backward pass computes two products where the forward one computes one."""
@@ -55,10 +56,12 @@ class Step:
     exchange_s: Number
 
 
+AnyFabric = Fabric | MeasuredFabric
+
 TERMS = ("compute_s", "contention_s", "stragglers_s", "exchange_s")
 
 
-def step(workers: int, per_node: int, work: Work, fabric: Fabric) -> Step:
+def step(workers: int, per_node: int, work: Work, fabric: AnyFabric) -> Step:
     """The step's time and where it goes."""
     on_node = min(workers, per_node)
     contention = work.compute_s * work.contention * (on_node - 1) / on_node
@@ -72,8 +75,10 @@ def expected_maximum(workers: int, per_node: int, node_share: float) -> float:
     """Of N standard normal delays, those of a node alike in `node_share` of their variance; standard deviations.
 
     The slowest of n by Blom's approximation (Blom 1958, "Statistical estimates and transformed beta-variables"),
-    within nodes and over nodes.
+    within nodes and over nodes. Where each node has one worker, nothing is in common.
     """
+    if per_node == 1:
+        return _slowest(workers)
     nodes = -(-workers // per_node)
     return float(np.sqrt(node_share) * _slowest(nodes) + np.sqrt(1 - node_share) * _slowest(workers))
 
@@ -82,7 +87,7 @@ def _slowest(n: int) -> float:
     return float(ndtri((n - 0.375) / (n + 0.25))) if n > 1 else 0.0
 
 
-def unhidden_s(workers: int, per_node: int, work: Work, fabric: Fabric, compute_s: Number) -> Number:
+def unhidden_s(workers: int, per_node: int, work: Work, fabric: AnyFabric, compute_s: Number) -> Number:
     """Seconds from the end of computing to the last average; what the exchange steals from computing included.
 
     Horovod's rule, followed in time: once a cycle, if no exchange is under way, all gradients that are ready are fused
@@ -103,7 +108,7 @@ def unhidden_s(workers: int, per_node: int, work: Work, fabric: Fabric, compute_
         now = np.where(left, now + cycle, now)
         ready = total * np.clip((now - begin) / length, 0, 1) ** work.front_loading
         chunk = np.where(left, np.minimum(ready - sent, work.fusion_bytes), 0.0)
-        taken = np.where(chunk > 0, allreduce_s(np.maximum(chunk, 1.0), workers, per_node, fabric), 0.0)
+        taken = np.where(chunk > 0, fabric.allreduce_s(np.maximum(chunk, 1.0), workers, per_node), 0.0)
         now, sent, busy = now + taken, sent + chunk, busy + taken
     # What is left after so many rounds is exchanged at the pace so far.
     late = now + busy * np.where(sent > 0, (total - sent) / np.maximum(sent, 1.0), 0.0)
@@ -111,6 +116,6 @@ def unhidden_s(workers: int, per_node: int, work: Work, fabric: Fabric, compute_
     return unhidden
 
 
-def efficiency(workers: int, baseline: int, per_node: int, work: Work, fabric: Fabric) -> Number:
+def efficiency(workers: int, baseline: int, per_node: int, work: Work, fabric: AnyFabric) -> Number:
     """Throughput a worker over that at the baseline count, at the same local batch (weak scaling)."""
     return step(baseline, per_node, work, fabric).total_s / step(workers, per_node, work, fabric).total_s

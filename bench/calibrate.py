@@ -1,0 +1,63 @@
+"""Measure what a projection must know of this machine: a step of one worker, and exchanges of one and of two."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench import REPOSITORY
+from bench.analysis.calibration import Calibration, calibration_of
+from bench.campaign.campaign import make_spec
+from bench.campaign.data import DataRequest
+from bench.campaign.site import Site
+from bench.execute import Terms, measure
+from bench.launch.allocation import Allocation
+from bench.store.results import Results
+from deepgalaxy.errors import InputError
+from deepgalaxy.profile import ComputeProfile, read_profile
+
+WORKERS = (1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """rounds: exchanges of each message size; steps: of training, measured"""
+
+    backbone: str
+    resolution: int
+    batch_size: int
+    steps: int
+    rounds: int
+
+
+def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocation) -> Calibration:
+    """Run one worker and two, on a node each where there are several; profile the backward pass.
+
+    Raises
+    ------
+    InputError: two workers do not fit, or a run failed
+    """
+    if site.nodes > 1:
+        site = msgspec.structs.replace(site, workers_per_node=1)
+    fields = {"backbone": wanted.backbone, "resolution": wanted.resolution, "batch_size": wanted.batch_size}
+    fields |= {"mode": "train", "steps": wanted.steps, "allreduce_rounds": wanted.rounds, "learning_rate": 1.0}
+    points = [make_spec(site, DataRequest(), workers=workers, **fields) for workers in WORKERS]
+    records = measure(points, site, results, DataRequest(), Terms(allocation=allocation))
+    if len(records) < len(points):
+        raise InputError("another harness is at work on these points: wait for it, or give --results")
+    profile = _profiled(wanted, results.folder / "profile.json")
+    return calibration_of(records[0], records[1], profile)
+
+
+def _profiled(wanted: Wanted, path: Path) -> ComputeProfile:
+    """By `deepgalaxy profile`, in a process of its own."""
+    command = [sys.executable, "-m", "deepgalaxy.cli", "profile", wanted.backbone, "--out", str(path)]
+    command += ["--resolution", str(wanted.resolution), "--batch-size", str(wanted.batch_size), "--steps", "8"]
+    done = subprocess.run(command, check=False, cwd=REPOSITORY, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"`deepgalaxy profile {wanted.backbone}` failed: {done.stderr.strip().splitlines()[-1:]}")
+    return read_profile(path)
