@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     inter_threads: operations at a time; 0 for two, or one where a rank has a single core: there two take turns
     onednn: oneDNN's kernels where TensorFlow has both; it takes them by itself on CPUs with AVX-512 VNNI alone
     keep_memory, huge_pages: of glibc's allocator, see `KEEP` and `HUGE`
+    arenas: of glibc's allocator at most, as freed memory is used again within an arena alone; 0 for a few a core
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
     yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
     niceness: of MPI's and Horovod's threads, which poll while they wait; 0 leaves them as they are
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     onednn: bool = True
     keep_memory: bool = False
     huge_pages: bool = False
+    arenas: int = 0
     preload: str = ""
     yield_when_idle: bool = True
     niceness: int = LOWEST_PRIORITY
@@ -66,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bounds = {
             "intra_threads": (0, 4096),
             "inter_threads": (0, 4096),
+            "arenas": (0, 4096),
             "niceness": (0, LOWEST_PRIORITY),
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
@@ -88,10 +91,13 @@ def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str,
         "OMPI_MCA_mpi_yield_when_idle": str(int(settings.yield_when_idle)),
         NICENESS: str(settings.niceness),
     }
+    glibc = {
+        HUGE: settings.huge_pages,
+        KEEP: settings.keep_memory,
+        f"glibc.malloc.arena_max={settings.arenas}": settings.arenas > 0,
+    }
     optional = {
-        "GLIBC_TUNABLES": ":".join(
-            text for text, wanted in ((HUGE, settings.huge_pages), (KEEP, settings.keep_memory)) if wanted
-        ),
+        "GLIBC_TUNABLES": ":".join(text for text, wanted in glibc.items() if wanted),
         "LD_PRELOAD": settings.preload,
         "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
         "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",

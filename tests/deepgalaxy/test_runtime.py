@@ -26,9 +26,12 @@ def test_horovods_thread_pauses_longer_where_it_takes_a_core_from_computing():
 
 def test_every_setting_is_a_variable_that_its_reader_knows():
     found = variables(
-        Settings(keep_memory=True, huge_pages=True, preload="lib.so", cycle_time_ms=2.5, fusion_mb=64, onednn=False), 1
+        Settings(
+            keep_memory=True, huge_pages=True, arenas=2, preload="lib.so", cycle_time_ms=2.5, fusion_mb=64, onednn=False
+        ),
+        1,
     )
-    assert found["GLIBC_TUNABLES"] == f"{HUGE}:{KEEP}"
+    assert found["GLIBC_TUNABLES"] == f"{HUGE}:{KEEP}:glibc.malloc.arena_max=2"
     assert found["LD_PRELOAD"] == "lib.so"
     assert (found["HOROVOD_CYCLE_TIME"], found["HOROVOD_FUSION_THRESHOLD"]) == ("2.5", str(64 * 2**20))
     assert found["TF_ENABLE_ONEDNN_OPTS"] == "0"
