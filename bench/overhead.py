@@ -8,6 +8,10 @@ machine's drifts hit all alike:
   stock        the same number under plain `horovodrun --gloo -np N` with default settings
   independent  as many processes that exchange nothing: what the machine gives when they only
                share it. Their slowest process sets the bound on the ranks' efficiency.
+
+Ranks that exchange also wait for one another in every step. What that alone costs follows from the independent
+processes: `in-step` is as if the i-th step of each had ended with the slowest one's. It is measured steps, put side by
+side; ranks that lose no more than that lose to the machine's jitter alone.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome, Runtime
 
 WAYS = ("one", "ranks", "stock", "independent")
+IN_STEP = "in-step"
 
 
 def measure_overhead(
@@ -62,7 +67,9 @@ def measure_overhead(
 
 
 def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
-    """One row a way: step time, throughput, efficiency relative to `one`, with 95% intervals.
+    """One row a way, and `in-step`: step time, throughput, efficiency relative to `one`, with 95% intervals.
+
+    of_bound: efficiency over that of `in-step`
 
     Raises
     ------
@@ -73,6 +80,9 @@ def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
         if not launches:
             raise InputError(f"no launch of {way!r} ended well; their folders hold the logs")
     ways = {way: steady_launches(launches) for way, launches in records.items()}
+    together = ways["independent"]
+    ways[IN_STEP] = together._replace(step_times_s=[s.max(axis=0, keepdims=True) for s in together.step_times_s])
+    records = records | {IN_STEP: records["independent"]}
     draws = throughput_draws(ways, rng)
     values = {way: mean_throughput(launches) for way, launches in ways.items()}
     rows = []
@@ -89,6 +99,7 @@ def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
                 "efficiency": values[way] / values["one"] / workers,
                 "efficiency_low": 1.0 if alone else low,
                 "efficiency_high": 1.0 if alone else high,
+                "of_bound": np.nan if alone else values[way] / values[IN_STEP],
                 "launches": len(records[way]),
                 "provenance": records[way][0].provenance.value,
             }

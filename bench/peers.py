@@ -13,7 +13,7 @@ launcher.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -113,8 +113,7 @@ def measure_peers(
 ) -> pd.DataFrame:
     """Launch every way of every case until the results hold `launches` rounds of it, and compare; see `compare`.
 
-    Rounds that are there already count: an interrupted measurement goes on. A round in which a launch failed is not
-    compared, and not tried again.
+    Launches that are there already and ended well count: an interrupted measurement goes on.
 
     Raises
     ------
@@ -123,20 +122,14 @@ def measure_peers(
     data = data or DataRequest()
     planned = {case: ways(case, site, data, steps) for case in cases}
     provide(data, [way.spec for found in planned.values() for way in found])
-    todo = [
-        (way, number)
-        for number in range(1, launches + 1)
-        for found in planned.values()
-        for way in found[:: 1 if number % 2 else -1]
-        if number not in _by_number(results, way)
-    ]
-    progress = Progress(len(todo))
-    for way, _ in todo:
-        number, folder = results.new_launch(way.spec)
-        record = run_point(way.spec, way.site, number, folder)
-        results.write(record, folder)
-        progress.note(f"{way.name}: {summary(record)}")
-    return pd.concat([compare({way.name: _by_number(results, way) for way in planned[case]}) for case in cases])
+    note = Progress(1).note
+    for number in range(1, launches + 1):
+        for found in planned.values():
+            for way in found[:: 1 if number % 2 else -1]:
+                if len(_launched(results, way)) < number:
+                    _launch(results, way, note)
+    tables = [compare({way.name: _launched(results, way) for way in planned[case]}) for case in cases]
+    return pd.concat(tables, ignore_index=True)
 
 
 def case_of(spec: RunSpec) -> Case:
@@ -147,33 +140,29 @@ def case_of(spec: RunSpec) -> Case:
 def steps_of(site: Site, results: Results, case: Case, steps: int, data: DataRequest) -> dict[str, list[float]]:
     """Steady steps of each way's stored launches, seconds, each the slowest rank's."""
     return {
-        way.name: [
-            float(seconds)
-            for record in _by_number(results, way).values()
-            if _good(record)
-            for seconds in steady_steps(record).max(axis=0)
-        ]
+        way.name: [float(seconds) for record in _launched(results, way) for seconds in steady_steps(record).max(axis=0)]
         for way in ways(case, site, data, steps)
     }
 
 
-def compare(records: dict[str, dict[int, RunRecord]], seed: int = 0) -> pd.DataFrame:
+def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
     """One row a way of one case: step time, throughput, memory, time to the first step, and how much faster ours is.
 
-    records: launches by way and round; `ratio` is throughput of ours over the way's in the same rounds, geometric mean
-    with 95% interval (`bench.analysis.ratio.round_ratio`), 1 for ours.
+    records: launches that ended well, in the order of rounds; what one way has more of than ours is left out
+    ratio: throughput of ours over the way's, geometric mean over rounds with 95% interval
+        (`bench.analysis.ratio.round_ratio`), 1 for ours
 
     Raises
     ------
-    InputError: no round in which ours and a peer ended well
+    InputError: a way of which no launch ended well
     """
     rng = np.random.default_rng(seed)
     rows = []
     for way, launches in records.items():
-        rounds = sorted(number for number, record in launches.items() if _good(record, records[OURS].get(number)))
-        if not rounds:
-            raise InputError(f"no round in which {OURS!r} and {way!r} ended well; the launches' folders hold the logs")
-        mine, theirs = ([found[number] for number in rounds] for found in (records[OURS], launches))
+        if not launches:
+            raise InputError(f"no launch of {way!r} ended well; the launches' folders hold the logs")
+        rounds = min(len(launches), len(records[OURS]))
+        mine, theirs = records[OURS][:rounds], launches[:rounds]
         point = steady_launches(theirs)
         ratio = (1.0, 1.0, 1.0) if way == OURS else round_ratio(steady_launches(mine), point, rng)
         rows.append(_case_columns(theirs[0].spec) | {"way": way} | _figures(theirs, mean_throughput(point), ratio))
@@ -201,11 +190,20 @@ def _figures(launches: Sequence[RunRecord], speed: float, ratio: tuple[float, fl
     }
 
 
-def _good(*records: RunRecord | None) -> bool:
-    return all(record is not None and record.outcome is Outcome.OK for record in records)
+def _launch(results: Results, way: Way, note: Callable[[str], None]) -> None:
+    """Launch once and store what becomes of it, interrupted or not."""
+    number, folder = results.new_launch(way.spec)
+    try:
+        record = run_point(way.spec, way.site, number, folder)
+    except KeyboardInterrupt as error:
+        if error.args:
+            results.write(error.args[0], folder)
+        raise
+    results.write(record, folder)
+    note(f"{way.name}: {summary(record)}")
 
 
-def _by_number(results: Results, way: Way) -> dict[int, RunRecord]:
-    """Launches of a way by round, which is the number of the launch."""
-    found: Iterator[RunRecord] = (r for r in results.records() if r.spec.key == way.spec.key)
-    return {record.launch: record for record in found if record.site == way.site.name}
+def _launched(results: Results, way: Way) -> list[RunRecord]:
+    """Launches of a way that ended well, oldest first."""
+    found = [r for r in results.records() if (r.spec.key, r.site) == (way.spec.key, way.site.name)]
+    return [record for record in found if record.outcome is Outcome.OK]

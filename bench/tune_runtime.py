@@ -79,16 +79,17 @@ class Found:
 
 
 def factors(workers: int) -> list[Factor]:
-    """What is tried: Horovod's threads only where ranks exchange, another allocator only where one is installed."""
+    """What is tried: Horovod's thread only where ranks exchange, another allocator only where one is installed."""
     found = [
         Factor("inter_threads", 1, 2),
         Factor("onednn", False, True),
         Factor("keep_memory", False, True),
         Factor("huge_pages", False, True),
+        Factor("arenas", 0, 1),
         Factor("grappler", False, True),
     ]
     if workers > 1:
-        found += [Factor("cycle_time_ms", 0.0, 5.0), Factor("niceness", 0, 19)]
+        found.append(Factor("cycle_time_ms", 1.0, 5.0))
     library = next((path for name in ALLOCATORS if (path := find_library(name))), None)
     return [*found, Factor("preload", "", library)] if library else found
 

@@ -42,11 +42,12 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
         os.environ.setdefault(f"{package}_CPP_MIN_LOG_LEVEL", "3")
     if precision is Precision.BF16_AMP:
         os.environ |= {"ITEX_AUTO_MIXED_PRECISION": "1", "ITEX_AUTO_MIXED_PRECISION_DATA_TYPE": "BFLOAT16"}
-    _load_pandas_alone()
     exists = os.path.exists
     hidden = PLUGIN_FOLDER if engine is Engine.TENSORFLOW else "\0"
-    with mock.patch("os.path.exists", lambda path: not str(path).endswith(hidden) and exists(path)):
+    seen = mock.patch("os.path.exists", lambda path: not str(path).endswith(hidden) and exists(path))
+    with seen, _without_pandas():
         tf = importlib.import_module("tensorflow")
+        importlib.import_module("keras")  # which TensorFlow would load at its first use
     loaded = any(name.startswith("libitex") for name in probe.loaded_libraries())
     if loaded != (engine is Engine.ITEX):
         raise InputError(
@@ -57,18 +58,23 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     tf.get_logger().setLevel("ERROR")  # no advice on how to migrate from TensorFlow 1
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads())
+        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads(threads))
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
 
 
-def _load_pandas_alone() -> None:
-    """Keras loads pandas, and pandas loads pyarrow where it is installed: 33 MB a rank that no rank has a use for."""
-    if "pandas" not in sys.modules:
-        sys.modules["pyarrow"] = None  # type: ignore[assignment]  # Python's sign for: not there
-        importlib.import_module("pandas")
-        del sys.modules["pyarrow"]
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Keras loads pandas if it can, to take data frames: half a second and 60 MB a rank that no rank has a use for."""
+    if any(name in sys.modules for name in ("pandas", "tensorflow")):
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # Python's sign for: not there
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
 
 
 def place(tf: ModuleType, device: Device, engine: Engine, local_rank: int) -> None:

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from deepgalaxy import probe
 
 
@@ -20,7 +18,7 @@ class Journal:
     def __init__(self, folder: Path, rank: int) -> None:
         self.phase_time_s: dict[str, float] = {}
         self.memory = [probe.memory("start")]
-        self._last = psutil.Process().create_time()
+        self._last = time.time() - probe.age_s()
         self._file = (folder / f"rank-{rank:05d}.steps.jsonl").open("w", buffering=1)
         self.timeline = folder / f"rank-{rank:05d}.timeline.json"
         self.phase("start")

@@ -105,7 +105,7 @@ def _tape(spec: RunSpec, model: tf.keras.Model, clock: Clock, journal: Journal) 
     data = tf.random.uniform((spec.batch_size, spec.resolution, spec.resolution, 1))
     target = tf.random.uniform((spec.batch_size, 1), minval=0, maxval=spec.classes - 1, dtype=tf.int64)
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def step(first: bool) -> None:
         with tf.GradientTape() as tape:
             probabilities = model(data, training=True)

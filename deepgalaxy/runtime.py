@@ -34,13 +34,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of every rank on a site; the table `[runtime]` of a site file.
 
     intra_threads: within an operation, of OpenMP as well; 0 for the rank's cores
-    inter_threads: operations at a time
+    inter_threads: operations at a time; 0 for two, or one where a rank has a single core: there two take turns
     onednn: oneDNN's kernels where TensorFlow has both; it takes them by itself on CPUs with AVX-512 VNNI alone
     keep_memory, huge_pages: of glibc's allocator, see `KEEP` and `HUGE`
+    arenas: of glibc's allocator at most, as freed memory is used again within an arena alone; 0 for a few a core
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
     yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
     niceness: of MPI's and Horovod's threads, which poll while they wait; 0 leaves them as they are
-    cycle_time_ms, fusion_mb: Horovod's; 0 for its own choice
+    cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
+        choice, 1. Ranks that do not compute on their cores (GPU, emulated) are left that unless told otherwise.
+    fusion_mb: of Horovod's fusion buffer; 0 for its own choice
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
@@ -49,21 +52,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     intra_threads: int = 0
-    inter_threads: int = 2
+    inter_threads: int = 0
     onednn: bool = True
     keep_memory: bool = False
     huge_pages: bool = False
+    arenas: int = 0
     preload: str = ""
     yield_when_idle: bool = True
     niceness: int = LOWEST_PRIORITY
-    cycle_time_ms: float = 0.0
+    cycle_time_ms: float = 5.0
     fusion_mb: float = 0.0
     grappler: bool = False
 
     def __post_init__(self) -> None:
         bounds = {
             "intra_threads": (0, 4096),
-            "inter_threads": (1, 4096),
+            "inter_threads": (0, 4096),
+            "arenas": (0, 4096),
             "niceness": (0, LOWEST_PRIORITY),
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
@@ -73,21 +78,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise InputError(f"runtime.{name} {getattr(self, name)} is outside {low} to {high}")
 
 
-def variables(settings: Settings, cores: int) -> dict[str, str]:
-    """The environment of a rank of `cores` cores."""
+def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str, str]:
+    """The environment of a rank of `cores` cores. busy: it computes on them."""
+    if not busy and settings.cycle_time_ms == Settings().cycle_time_ms:
+        settings = msgspec.structs.replace(settings, cycle_time_ms=0.0)
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,
         "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": str(settings.inter_threads),
+        "TF_NUM_INTEROP_THREADS": str(settings.inter_threads or min(2, cores)),
         "TF_ENABLE_ONEDNN_OPTS": str(int(settings.onednn)),
         "OMPI_MCA_mpi_yield_when_idle": str(int(settings.yield_when_idle)),
         NICENESS: str(settings.niceness),
     }
+    glibc = {
+        HUGE: settings.huge_pages,
+        KEEP: settings.keep_memory,
+        f"glibc.malloc.arena_max={settings.arenas}": settings.arenas > 0,
+    }
     optional = {
-        "GLIBC_TUNABLES": ":".join(
-            text for text, wanted in ((HUGE, settings.huge_pages), (KEEP, settings.keep_memory)) if wanted
-        ),
+        "GLIBC_TUNABLES": ":".join(text for text, wanted in glibc.items() if wanted),
         "LD_PRELOAD": settings.preload,
         "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
         "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",
@@ -106,9 +116,9 @@ def prepare(cores: int, environment: MutableMapping[str, str] = os.environ) -> N
         environment.setdefault(name, value)
 
 
-def inter_threads(environment: Mapping[str, str] = os.environ) -> int:
-    """How many operations at a time this rank was told to run."""
-    return _number(environment, "TF_NUM_INTEROP_THREADS", Settings().inter_threads)
+def inter_threads(cores: int, environment: Mapping[str, str] = os.environ) -> int:
+    """How many operations at a time this rank of so many cores was told to run."""
+    return _number(environment, "TF_NUM_INTEROP_THREADS", min(2, cores))
 
 
 def niceness(environment: Mapping[str, str] = os.environ) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.analysis.breakdown import breakdown_table
 from bench.analysis.comparable import MATTERS
+from bench.analysis.operators import first_steps
 from bench.analysis.precision import precision_table
 from bench.analysis.ranks import phase_table, skew_table
 from bench.analysis.scaling import scaling_table
@@ -34,7 +35,8 @@ ALSO_TOLD = (
 class Findings:
     """Of one campaign.
 
-    points: `scaling_table`, with rows of elsewhere below; precisions, breakdown, skew, phases: see their modules
+    points: `scaling_table`, with rows of elsewhere below
+    precisions, breakdown, skew, phases, first_steps: see their modules
     facts: name -> the values that records have; failures: launches that did not end well
     pending: points that were asked for and have no record yet
     """
@@ -44,6 +46,7 @@ class Findings:
     breakdown: pd.DataFrame
     skew: pd.DataFrame
     phases: pd.DataFrame
+    first_steps: pd.DataFrame
     facts: dict[str, list[Any]]
     failures: list[RunRecord]
     pending: list[str]
@@ -68,12 +71,14 @@ def find(
         points["oversubscribed"] = points["oversubscribed"].eq(True)  # elsewhere's may not tell
         points["baseline_workers"] = baseline_workers  # what one of elsewhere's is relative to, its note tells
     run = {record.spec.key for record in records}
+    phases = phase_table(records)
     return Findings(
         points=points,
         precisions=precision_table(records),
         breakdown=breakdown_table(records),
         skew=skew_table(records),
-        phases=phase_table(records),
+        phases=phases,
+        first_steps=first_steps(phases),
         facts=_facts(records),
         failures=[r for r in records if r.outcome is not Outcome.OK],
         pending=[spec.name for spec in planned if spec.key not in run],

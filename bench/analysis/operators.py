@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.analysis.scaling import steady_steps
+from bench.analysis.scaling import CURVE, steady_steps
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 
@@ -88,13 +88,25 @@ def first_step_table(record: RunRecord) -> pd.DataFrame:
         times = [rank.phase_time_s[phase] for rank in record.ranks if phase in rank.phase_time_s]
         peaks = [sample.peak_rss_bytes for rank in record.ranks for sample in rank.memory if sample.phase == phase]
         if times:
-            rows.append(
-                {"phase": phase, "what": what, "time_s": max(times), "peak_rss_bytes": max(peaks, default=np.nan)}
-            )
-    whole = {"phase": "all", "what": "", "time_s": sum(row["time_s"] for row in rows)}
-    return pd.DataFrame(
-        [*rows, whole | {"peak_rss_bytes": max((row["peak_rss_bytes"] for row in rows), default=np.nan)}]
-    )
+            rows.append((phase, what, max(times), float(max(peaks, default=np.nan))))
+    peak = max((row[3] for row in rows if row[3] == row[3]), default=np.nan)
+    whole = ("all", "", sum(row[2] for row in rows), peak)
+    return pd.DataFrame([*rows, whole], columns=["phase", "what", "time_s", "peak_rss_bytes"])
+
+
+def first_steps(phases: pd.DataFrame) -> pd.DataFrame:
+    """One row a point of a `bench.analysis.ranks.phase_table`: seconds of each phase to the first step's end, and all.
+
+    A phase that a point did not have is NaN; points without a first step are left out.
+    """
+    if phases.empty:
+        return pd.DataFrame()
+    names = list(FIRST_STEP_PHASES)
+    points = [name for name in (*CURVE, "workers") if name in phases]
+    wide = phases[phases["phase"].isin(names)].pivot_table("time_s", points, "phase", sort=False, dropna=False)
+    wide = wide.reindex(columns=names).dropna(subset=["first_step"])
+    wide["all"] = wide[names].sum(axis=1)
+    return wide.reset_index()
 
 
 def _rate(amount: float, seconds: float) -> float:

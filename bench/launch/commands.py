@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.campaign.site import Launcher
 from deepgalaxy.runtime import Settings, variables
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Runtime
+from deepgalaxy.words import Compute, Device, Runtime
 
 Command = Callable[[RunSpec, list[str], Mapping[str, str], Sequence[str]], list[str]]
 """command(point, tokens of a rank, its environment, names of its nodes; none for this machine)"""
@@ -118,7 +118,8 @@ def rank_environment(
     # The environment's own mpirun and horovodrun come first: Horovod was built against that MPI.
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept.get('PATH', '/usr/bin:/bin')}"
     tuned = spec.runtime is Runtime.TUNED
-    defaults = variables(settings or Settings(), spec.cores_per_worker) if tuned else {}
+    busy = spec.device is Device.CPU and spec.compute is Compute.REAL
+    defaults = variables(settings or Settings(), spec.cores_per_worker, busy=busy) if tuned else {}
     if as_root:  # Open MPI asks for this in so many words
         names = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
         defaults |= dict.fromkeys([*names, *(f"{n}_CONFIRM" for n in names)], "1")

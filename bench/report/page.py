@@ -67,6 +67,7 @@ def write_page(
         notes=notes(points).split("\n\n")[:MOST_FAILURES],
         precisions=_rows(readable_precisions(findings.precisions)),
         more=_rows(_more(points)),
+        first=_rows(_first(findings.first_steps)),
         facts={name: [_told(value) for value in values] for name, values in findings.facts.items()},
         failures=[_failure(record) for record in findings.failures[:MOST_FAILURES]],
         failures_left_out=max(0, len(findings.failures) - MOST_FAILURES),
@@ -107,6 +108,27 @@ def _more(points: pd.DataFrame) -> pd.DataFrame:
             "provenance": row["provenance"],
         }
         for row in points[points["images_per_core_hour"].notna()].head(MOST_ROWS).to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _first(steps: pd.DataFrame) -> pd.DataFrame:
+    """What goes before each point's first step, by phase."""
+    names = {
+        "start": "interpreter",
+        "import": "TensorFlow",
+        "connect": "Horovod",
+        "build": "network, data",
+        "trace": "graph",
+        "first_step": "first step",
+        "all": "all",
+    }
+    rows = [
+        {"point": f"{row['mode']} {row['backbone']} {row['resolution']}px b{row['batch_size']} {row['precision']}"}
+        | {"engine": str(row["engine"]), "workers": str(row["workers"])}
+        | {f"{label} [s]": "-" if pd.isna(row[name]) else f"{row[name]:.1f}" for name, label in names.items()}
+        | {"provenance": row["provenance"]}
+        for row in steps.head(MOST_ROWS).to_dict("records")
     ]
     return pd.DataFrame(rows)
 

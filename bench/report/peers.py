@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.peers import OURS
 from bench.report.tables import GIB, as_markdown, write_pair
 
 QUESTION = "How much faster is this suite's training than what a user could run instead?"
@@ -23,7 +24,7 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:
-    own = row["ratio_low"] == row["ratio_high"]  # ours over ours
+    own = row["way"] == OURS
     return {
         "network": f"{row['backbone']} {row['resolution']}² batch {row['batch_size']}",
         "workers x cores": f"{row['workers']} x {row['cores_per_worker']}",

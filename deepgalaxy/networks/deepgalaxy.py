@@ -25,6 +25,7 @@ from deepgalaxy.networks.autoencoder import LikeImages, decoder
 from deepgalaxy.networks.catalogue import CLASSES
 from deepgalaxy.networks.classifier import head
 from deepgalaxy.networks.encoder import encoder
+from deepgalaxy.networks.nested import known_outputs
 from deepgalaxy.networks.vae import Sample, vae_decoder, vae_encoder
 
 NAME_PREFIX = "deepgalaxy_"
@@ -72,7 +73,13 @@ def network(
         raise InputError(f"no part of the network was asked for; allowed: {', '.join(p.value for p in Part)}")
     if Part.VAE in parts and resolution is None:
         raise InputError("the VAE's layers are fully connected: it needs a resolution")
-    e = encoder(backbone, resolution, weights)
+    with known_outputs():
+        return _assembled(backbone, resolution, parts, classes, latent, encoder(backbone, resolution, weights))
+
+
+def _assembled(
+    backbone: str, resolution: int | None, parts: Collection[Part], classes: int, latent: int, e: tf.keras.Model
+) -> tf.keras.Model:
     images = tf.keras.Input((resolution, resolution, 1), name="images")
     features = e(images)
     outputs: dict[str, Any] = {"features": features}

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 
-@tf.custom_gradient  # type: ignore[misc]
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def swish(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Of x, x sigmoid(x); of any shape.
 

@@ -16,10 +16,23 @@ def test_efficiencies_are_relative_to_one_rank_alone(make_record):
         "independent": [make_record([[1.0] * 8, [1.1] * 8], exchange=False)],
     }
     table = compare(records).set_index("way")
-    assert list(table["efficiency"]) == pytest.approx([1.0, 0.8, 0.5, 1 / 1.1])
+    assert list(table["efficiency"]) == pytest.approx([1.0, 0.8, 0.5, 1 / 1.1, 1 / 1.1])
     assert table.at["ranks", "step_time_s"] == pytest.approx(1.25)
     assert set(table["provenance"]) == {"measured"}
     assert (table["efficiency_low"] <= table["efficiency"] + 1e-12).all()
+
+
+def test_what_waiting_for_one_another_costs_follows_from_processes_that_do_not(make_record):
+    records = {
+        "one": [make_record([[1.0] * 8])],
+        "ranks": [make_record([[1.6] * 8] * 2)],
+        "stock": [make_record([[2.0] * 8] * 2, runtime=Runtime.STOCK)],
+        "independent": [make_record([[1.0, 1.5] * 4, [1.5, 1.0] * 4], exchange=False)],
+    }
+    table = compare(records).set_index("way")
+    assert table.at["independent", "step_time_s"] == pytest.approx(1.25)
+    assert table.at["in-step", "step_time_s"] == pytest.approx(1.5)
+    assert table.at["ranks", "of_bound"] == pytest.approx(1.5 / 1.6)
 
 
 def test_every_way_is_what_it_says(make_spec):

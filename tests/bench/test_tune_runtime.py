@@ -21,7 +21,7 @@ def machine(monkeypatch, make_record):
     def run_point(spec, site, launch, folder):
         s = site.runtime
         step = 0.5 if s.onednn else 0.8
-        step *= {1: 1.1, 2: 1.0}[s.inter_threads] * (0.8 if s.keep_memory else 1.0)
+        step *= {1: 1.1, 2: 1.0, 0: 1.1}[s.inter_threads] * (0.8 if s.keep_memory else 1.0)
         step = 0.9 if spec.runtime is Runtime.STOCK else step
         launched.append(s)
         step *= np.exp(0.01 * rng.normal()) * (1 + 0.01 * len(launched))
@@ -42,7 +42,7 @@ def test_what_is_faster_beyond_doubt_is_found_and_confirmed(machine, make_spec, 
     assert found.settings == Settings(onednn=True, keep_memory=True, inter_threads=2)
     ways = found.ways.set_index("way")
     assert ways.at["winner", "ratio_low"] > 1
-    assert ways.at["winner", "ratio"] == pytest.approx(2.0, rel=0.1)
+    assert ways.at["winner", "ratio"] == pytest.approx(0.88 / 0.4, rel=0.05)
     assert ways.at["stock", "ratio"] < 1
     assert set(found.effects["setting"]) == {f.name for f in factors(1)}
 
@@ -55,11 +55,11 @@ def test_the_fewest_launches_are_done_and_not_done_again(machine, make_spec, tmp
 
 
 def test_where_nothing_is_better_the_site_stays_as_it_is(machine, make_spec, tmp_path):
-    best = {"keep_memory": True}
+    best = {"keep_memory": True, "inter_threads": 2}
     found = search(make_spec, tmp_path, **best).run()
     assert found.settings == Settings(**best)
     assert set(found.ways["way"]) == {"site", "stock"}
 
 
 def test_horovods_settings_are_tried_where_ranks_exchange():
-    assert {f.name for f in factors(2)} - {f.name for f in factors(1)} == {"cycle_time_ms", "niceness"}
+    assert {f.name for f in factors(2)} - {f.name for f in factors(1)} == {"cycle_time_ms"}

@@ -31,8 +31,7 @@ def test_an_engines_name_of_an_operation_is_the_operations():
 
 
 def test_a_graph_that_ran_is_told_by_operation():
-    weights = tf.constant([[1.0] * 64] * 32)
-    function = tf.function(lambda x: tf.nn.relu(tf.matmul(x, weights)) + 1.0)
+    function = tf.function(lambda x: tf.nn.relu(tf.matmul(x, tf.constant([[1.0] * 64] * 32))) + 1.0)
     concrete = function.get_concrete_function(tf.TensorSpec((16, 32)))
     kept = []
     with executed_products(kept.extend) as products:

@@ -14,15 +14,24 @@ def test_threads_follow_the_cores_unless_told():
 
 def test_what_is_left_to_others_is_not_set():
     assert not {"GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD"} & set(
-        variables(Settings(), 1)
+        variables(Settings(cycle_time_ms=0), 1)
     )
+
+
+def test_horovods_thread_pauses_longer_where_it_takes_a_core_from_computing():
+    assert variables(Settings(), 1)["HOROVOD_CYCLE_TIME"] == "5"
+    assert "HOROVOD_CYCLE_TIME" not in variables(Settings(), 1, busy=False)
+    assert variables(Settings(cycle_time_ms=3), 1, busy=False)["HOROVOD_CYCLE_TIME"] == "3"
 
 
 def test_every_setting_is_a_variable_that_its_reader_knows():
     found = variables(
-        Settings(keep_memory=True, huge_pages=True, preload="lib.so", cycle_time_ms=2.5, fusion_mb=64, onednn=False), 1
+        Settings(
+            keep_memory=True, huge_pages=True, arenas=2, preload="lib.so", cycle_time_ms=2.5, fusion_mb=64, onednn=False
+        ),
+        1,
     )
-    assert found["GLIBC_TUNABLES"] == f"{HUGE}:{KEEP}"
+    assert found["GLIBC_TUNABLES"] == f"{HUGE}:{KEEP}:glibc.malloc.arena_max=2"
     assert found["LD_PRELOAD"] == "lib.so"
     assert (found["HOROVOD_CYCLE_TIME"], found["HOROVOD_FUSION_THRESHOLD"]) == ("2.5", str(64 * 2**20))
     assert found["TF_ENABLE_ONEDNN_OPTS"] == "0"
@@ -31,11 +40,13 @@ def test_every_setting_is_a_variable_that_its_reader_knows():
 @given(st.integers(1, 64), st.integers(0, 19), st.booleans())
 def test_a_rank_reads_what_it_was_told(inter, nice, grappler):
     told = variables(Settings(inter_threads=inter, niceness=nice, grappler=grappler), 1)
-    assert (runtime.inter_threads(told), runtime.niceness(told), runtime.grappler(told)) == (inter, nice, grappler)
+    assert (runtime.inter_threads(1, told), runtime.niceness(told), runtime.grappler(told)) == (inter, nice, grappler)
 
 
 def test_without_being_told_it_has_the_defaults():
-    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 19, False)
+    assert (runtime.niceness({}), runtime.grappler({})) == (19, False)
+    assert [runtime.inter_threads(cores, {}) for cores in (1, 2, 8)] == [1, 2, 2]
+    assert [variables(Settings(), cores)["TF_NUM_INTEROP_THREADS"] for cores in (1, 2, 8)] == ["1", "2", "2"]
 
 
 def test_a_process_keeps_what_its_user_has_set():
@@ -48,7 +59,7 @@ def test_a_process_keeps_what_its_user_has_set():
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"inter_threads": 0}, r"runtime.inter_threads 0 is outside 1 to 4096"),
+        ({"inter_threads": -1}, r"runtime.inter_threads -1 is outside 0 to 4096"),
         ({"niceness": 20}, r"runtime.niceness 20 is outside 0 to 19"),
         ({"cycle_time_ms": -1.0}, r"runtime.cycle_time_ms -1.0 is outside 0 to 1000"),
     ],
@@ -60,4 +71,4 @@ def test_a_value_out_of_its_range_is_refused(fields, told):
 
 def test_a_variable_that_is_no_number_is_named():
     with pytest.raises(InputError, match="TF_NUM_INTEROP_THREADS is 'two'"):
-        runtime.inter_threads({"TF_NUM_INTEROP_THREADS": "two"})
+        runtime.inter_threads(1, {"TF_NUM_INTEROP_THREADS": "two"})

@@ -1,7 +1,8 @@
 import msgspec
 import pytest
 
-from bench.analysis.operators import first_step_table, operator_table, step_facts
+from bench.analysis.operators import first_step_table, first_steps, operator_table, step_facts
+from bench.analysis.ranks import phase_table
 from bench.report import operators
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import MemorySample, OperatorCost
@@ -61,3 +62,11 @@ def test_the_page_shows_the_longest_and_counts_the_rest(record):
 def test_a_record_without_operators_is_told(make_record):
     with pytest.raises(InputError, match="no operation was timed"):
         operator_table(make_record([[0.2] * 8]))
+
+
+def test_phases_of_all_points_stand_side_by_side(record, make_record):
+    other = make_record([[0.1] * 8] * 2)
+    table = first_steps(phase_table([record, other]))
+    assert list(table["workers"]) == [1]  # the other tells no phases
+    assert table["all"].iloc[0] == pytest.approx(5.0)  # the table has no memory of the start, and leaves it out
+    assert table["trace"].isna().all()
