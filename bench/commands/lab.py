@@ -174,7 +174,7 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from bench.campaign.campaign import load_campaign
-    from bench.commands.campaigns import print_report
+    from bench.commands.reporting import print_report
     from bench.lab.report import write_terms
 
     wanted = _wanted(arguments)
