@@ -58,7 +58,7 @@ def load_tensorflow(engine: Engine, precision: Precision, threads: int | None) -
     tf.get_logger().setLevel("ERROR")  # no advice on how to migrate from TensorFlow 1
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads(threads))
+        tf.config.threading.set_inter_op_parallelism_threads(runtime.inter_threads())
     if precision is Precision.BF16:
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     return tf
