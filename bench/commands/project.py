@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench import REPOSITORY
 from bench.campaign.counts import parse_counts
 from bench.commands.tried import fit_measured, validate
+from bench.commands.what_if import changed, side_by_side
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.profile import ComputeProfile, read_profile
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # they load pandas and scipy: a second
     from bench.projection.allreduce import Fabric
 
 PROFILES = REPOSITORY / "jobs" / "profiles"
+NETWORK = "omni-path-100"
+"""The paper's, where none is named."""
 PUBLISHED = REPOSITORY / "results" / "published" / "scaling.json"
 
 
@@ -62,6 +65,13 @@ def add(commands: Any) -> None:
     option("--fusion-mib", type=float, default=64, metavar="MIB", help="Horovod's fusion threshold (64)")
     option("--fp16", action="store_true", help="gradients travel as 16-bit numbers")
     option("--scaling", choices=["weak", "strong"], default="weak", help="same batch a worker, or same in all (weak)")
+    option(
+        "--what-if",
+        nargs="+",
+        default=[],
+        metavar="CHANGES",
+        help="also with these changed, side by side, e.g. network=ethernet-25 fp16,batch-size=16",
+    )
     option("--images", type=int, metavar="N", help="of the training set: adds hours of training")
     option("--epochs", type=int, default=12, metavar="N", help="of the training (12, the paper's)")
     option("--out", type=Path, metavar="STEM", help="write STEM.csv and a figure as STEM.png, .pdf, .svg")
@@ -92,7 +102,31 @@ def _project(arguments: argparse.Namespace) -> int:
         if value is not None and not 0 < value < float("inf"):
             raise InputError(f"--{name.replace('_', '-')} {value} is not above 0")
     if arguments.fit:
-        return fit_measured(arguments.fit, workers, arguments.baseline_workers or 1, as_json=arguments.json)
+        return fit_measured(
+            arguments.fit,
+            workers,
+            arguments.baseline_workers or 1,
+            network=arguments.network or NETWORK,
+            per_node=arguments.workers_per_node,
+            as_json=arguments.json,
+        )
+    rows, about = _curve(arguments, workers, baseline)
+    others = [(text, _curve(changed(arguments, text), workers, baseline)[0]) for text in arguments.what_if]
+    if arguments.json:
+        print(json.dumps(rows + [row | {"what_if": text} for text, found in others for row in found], indent=1))
+    else:
+        _print(rows, about)
+        if others:
+            print("\n" + side_by_side([("as it is", rows), *others]))
+    if arguments.out:
+        _write(arguments.out, rows, about)
+    return 0
+
+
+def _curve(
+    arguments: argparse.Namespace, workers: list[int], baseline: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of the curve that the command line describes, and what to call it."""
     from bench.projection.curve import project
 
     machine, about = _machine(arguments, max(*workers, baseline))
@@ -101,13 +135,7 @@ def _project(arguments: argparse.Namespace) -> int:
         row |= about
         if arguments.images:
             row["training_hours"] = arguments.images * arguments.epochs / row["throughput_images_per_s"] / 3600
-    if arguments.json:
-        print(json.dumps(rows, indent=1))
-    else:
-        _print(rows, about)
-    if arguments.out:
-        _write(arguments.out, rows, about)
-    return 0
+    return rows, about
 
 
 def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dict[str, Any]]:
@@ -134,7 +162,7 @@ def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dic
     )
     per_node = arguments.workers_per_node
     measured = calibration is not None and not arguments.network and (calibration.nodes > 1 or most_workers <= per_node)
-    network = "as calibrated" if measured else arguments.network or "omni-path-100"
+    network = "as calibrated" if measured else arguments.network or NETWORK
     fabric: Any = None if measured else fabric_named(network, host=arguments.exchange == "mpi", gpu=arguments.gpu)
     about = {
         "mode": "train",

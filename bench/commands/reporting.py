@@ -15,9 +15,6 @@ from deepgalaxy.words import Device, Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-NETWORK = "omni-path-100"
-"""The paper's, for a site that names none of jobs/networks."""
-
 
 def projected_points(
     records: Sequence[RunRecord], missing: Sequence[RunSpec], network: str, baseline_workers: int
@@ -26,7 +23,7 @@ def projected_points(
 
     network: of a site; where it is no profile's name, the paper's is assumed, and every row says so
     """
-    from bench.commands.project import fabric_named
+    from bench.commands.project import NETWORK, fabric_named
     from bench.projection.missing import projected_rows
 
     name = network if (REPOSITORY / "jobs" / "networks" / f"{network}.toml").is_file() else NETWORK

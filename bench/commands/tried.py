@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from deepgalaxy.errors import InputError
 
+if TYPE_CHECKING:
+    from deepgalaxy.record import RunRecord
 
-def fit_measured(folder: Path, workers: list[int], baseline: int, *, as_json: bool) -> int:
-    """Fit laws to the measured efficiencies of a folder of results, and print them at these counts."""
+
+FIRST_PRINCIPLES = "first principles"
+
+
+def fit_measured(folder: Path, workers: list[int], baseline: int, *, network: str, per_node: int, as_json: bool) -> int:
+    """Fit laws to the measured efficiencies of a folder of results, and print them at these counts.
+
+    Beside them what the model says from the baseline's step alone, over a network whose links `per_node` workers share.
+    """
     from bench.analysis.scaling import CURVE, scaling_table
     from bench.projection.fits import fit
     from bench.store.results import Results
 
     if not (folder / "runs").is_dir():
         raise InputError(f"--fit {folder} is no folder of results: it has no runs")
-    table = scaling_table(list(Results(folder).records()), baseline)
+    records = list(Results(folder).records())
+    table = scaling_table(records, baseline)
     known = table[table["efficiency"].notna() & ~table["oversubscribed"]] if len(table) else table
     found = []
     for key, curve in known.groupby(CURVE, sort=False) if len(known) else ():
@@ -30,12 +42,13 @@ def fit_measured(folder: Path, workers: list[int], baseline: int, *, as_json: bo
             row | {"curve": f"{named['mode']} {named['backbone']} {named['resolution']}px"}
             for row in fit(points, workers)
         ]
+        found += _first_principles(records, named, workers, baseline, network, per_node)
     if not found:
         raise InputError(f"{folder} has no curve with two measured counts and baseline {baseline}")
     if as_json:
         print(json.dumps(found, indent=1))
         return 0
-    for row in found:
+    for row in sorted(found, key=lambda row: (row["curve"], row["law"], row["workers"])):
         far = (
             f"  EXTRAPOLATED {row['extrapolation']:.3g} times beyond the largest measured count"
             if row["extrapolation"] > 1
@@ -46,6 +59,29 @@ def fit_measured(folder: Path, workers: list[int], baseline: int, *, as_json: bo
             f"[{row['efficiency_low']:.2f}, {row['efficiency_high']:.2f}] projected{far}"
         )
     return 0
+
+
+def _first_principles(
+    records: list[RunRecord], named: dict[str, Any], workers: list[int], baseline: int, network: str, per_node: int
+) -> list[dict[str, Any]]:
+    """Rows as the fitted laws have them, for one curve."""
+    from bench.analysis.scaling import curve
+    from bench.commands.reporting import projected_points
+
+    own = [record for record in records if curve(record) == named]
+    specs = [
+        msgspec.structs.replace(own[0].spec, workers=count, workers_per_node=min(count, per_node)) for count in workers
+    ]
+    most = max(record.spec.workers for record in own)
+    return [
+        {name: row[name] for name in ("workers", "efficiency", "efficiency_low", "efficiency_high", "provenance")}
+        | {
+            "law": FIRST_PRINCIPLES,
+            "extrapolation": row["workers"] / most,
+            "curve": f"{named['mode']} {named['backbone']} {named['resolution']}px",
+        }
+        for row in projected_points(own, specs, network, baseline)
+    ]
 
 
 def validate(path: Path, *, as_json: bool, leave_one_out: bool) -> int:

@@ -34,6 +34,17 @@ def test_what_if(capsys, better):
     assert rows(capsys, *slow, *better)[0]["efficiency"] > rows(capsys, *slow)[0]["efficiency"]
 
 
+def test_what_ifs_stand_side_by_side(capsys):
+    options = ["--workers", "4,64", "--network", "ethernet-10", "--step-seconds", "0.5"]
+    scenarios = ["--what-if", "fp16", "network=infiniband-ndr,workers-per-node=1"]
+    assert main(["project", *options, *scenarios]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("as it is", "fp16", "network=infiniband-ndr,workers-per-node=1"))
+    found = rows(capsys, *options, *scenarios)
+    by = {(row.get("what_if"), row["workers"]): row["efficiency"] for row in found}
+    assert by["network=infiniband-ndr,workers-per-node=1", 64] > by["fp16", 64] > by[None, 64]
+
+
 def test_files_carry_what_they_are(tmp_path, capsys):
     assert main(["project", "--workers", "4,16,64", "--out", str(tmp_path / "curve")]) == 0
     with (tmp_path / "curve.csv").open() as file:
@@ -56,6 +67,11 @@ def test_validation_prints_predicted_beside_published(capsys):
         (["--network", "omnipath"], "unknown network 'omnipath'; near names: omni-path-100"),
         (["--profile", "EfficientNetB4-512px"], "unknown profile"),
         (["--step-seconds", "-1"], "--step-seconds -1.0 is not above 0"),
+        (["--what-if", "netwrok=x"], "unknown change 'netwrok'; near names: network"),
+        (["--what-if", "batch-size=0"], "batch-size '0' is no number above 0"),
+        (["--what-if", "scaling=odd"], "scaling 'odd' is none of weak, strong"),
+        (["--what-if", "fp16=1"], "fp16 takes no value"),
+        (["--calibration", "none.json"], "--calibration none.json: No such file or directory"),
         (["--validate", "none.json"], "--validate none.json: No such file or directory"),
         (["--validate", "README.md"], "README.md is no JSON"),
         (["--fit", "jobs"], "jobs is no folder of results"),
