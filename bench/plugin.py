@@ -19,9 +19,11 @@ from bench.campaign.counts import parse_counts
 from bench.campaign.data import DataRequest
 from bench.campaign.site import Site
 from bench.commands.common import EFFECT
+from bench.commands.reporting import projected_points, table_of
 from bench.launch import allocation
 from bench.launch.allocation import Allocation
 from bench.options import asked_site, integers, swept, up_to
+from bench.projection.missing import told
 from bench.report.report import report
 from bench.store import baselines
 from bench.store.baselines import Baseline
@@ -86,6 +88,7 @@ class Benchmarks:
     reference: Baseline | None = None
     here: Allocation = field(default_factory=Allocation)
     _measured: list[RunRecord] = field(default_factory=list)
+    _projected: list[dict[str, Any]] = field(default_factory=list)
     _peers: dict[str, dict[str, tuple[list[float], dict[str, Any]]]] = field(default_factory=dict)
 
     @classmethod
@@ -140,7 +143,7 @@ class Benchmarks:
         """
         reason = self.site.why_not(point)
         if reason:
-            pytest.skip(reason)
+            pytest.skip("; ".join([reason, *self._foreseen(point)]))
         self.results = self.results or Results(DEFAULT_RESULTS)
         stored = self._stored_baseline(point, self.results)
         new = [stored] if stored else self._launched(point, self.results)
@@ -149,6 +152,12 @@ class Benchmarks:
             if record.outcome is not Outcome.OK:
                 pytest.fail(f"{record.outcome.value}: {record.reason}", pytrace=False)
         return [float(seconds) for record in new for seconds in steady_steps(record).max(axis=0)]
+
+    def _foreseen(self, point: RunSpec) -> list[str]:
+        """What the model says of a point that does not fit, where its baseline was measured."""
+        rows = projected_points(self._measured, [point], self.site.network, self.baseline_workers)
+        self._projected += rows
+        return [told(row) for row in rows]
 
     def run_peers(self, point: RunSpec) -> dict[str, tuple[list[float], dict[str, Any]]]:
         """Measure a point and other ways to train it in turn: steps and figures by way, once a point.
@@ -201,12 +210,12 @@ class Benchmarks:
         against = f"against baseline {self.reference.name}: "
         if not rows:
             pytest.skip(against + "ranks that share cores are not gated")
-        told = against + "; ".join(row.told for row in rows)
+        ruling = against + "; ".join(row.told for row in rows)
         verdict = gate.overall(row.verdict for row in rows)
         if verdict in (gate.Verdict.REGRESSED, gate.Verdict.NO_DATA):
-            pytest.fail(told, pytrace=False)
+            pytest.fail(ruling, pytrace=False)
         if verdict is gate.Verdict.INCONCLUSIVE:
-            pytest.skip(told)
+            pytest.skip(ruling)
 
     def extra_info(self) -> dict[str, Any]:
         """Throughput, efficiency, memory and provenance of the point measured last."""
@@ -222,7 +231,13 @@ class Benchmarks:
             return []
         try:
             remedy = "choose another --results"
-            text, files = report(self.results, QUESTION, self.baseline_workers, remedy=remedy)
+            text, files = report(
+                self.results,
+                QUESTION,
+                self.baseline_workers,
+                remedy=remedy,
+                elsewhere=table_of(self._projected),
+            )
         except InputError as error:
             return ["", f"no table: {error}"]
         return ["", text, *(f"wrote {path}" for path in files)]

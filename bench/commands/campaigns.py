@@ -8,13 +8,12 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.campaign.campaign import Campaign, expand, load_campaign, shipped
+from bench.campaign.campaign import expand, load_campaign, shipped
 from bench.campaign.plan import Planned
 from bench.campaign.site import Site, load_site
 from bench.commands.common import (
@@ -26,11 +25,10 @@ from bench.commands.common import (
     results_of,
     site_options,
 )
+from bench.commands.reporting import print_report
 from bench.launch import allocation
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
-from bench.store.results import Results
 from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome
 
 
@@ -183,18 +181,29 @@ def _run(arguments: argparse.Namespace) -> int:
             more = dataclasses.replace(terms, enough=None)
             records += until_narrow(campaign, sweep.site, sweep.results, [p.spec for p in planned], more)
     except KeyboardInterrupt:
-        print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
+        print_report(
+            sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs, network=sweep.site.network
+        )
         raise
-    print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs)
+    print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs, network=sweep.site.network)
     bad = [r for r in records if r.outcome not in (Outcome.OK, Outcome.SKIPPED)]
     return SOME_FAILED_EXIT_CODE if bad else 0
 
 
+def _print_sweep(sweep: Sweep, arguments: argparse.Namespace) -> None:
+    print_report(sweep.results, sweep.campaign, as_json=arguments.json, planned=sweep.specs, network=sweep.site.network)
+
+
 def _report(arguments: argparse.Namespace) -> int:
     campaign = load_campaign(arguments.campaign)
-    points = expand(campaign, load_site(arguments.site))
+    site = load_site(arguments.site)
     print_report(
-        results_of(arguments, campaign), campaign, as_json=arguments.json, mixed=arguments.mixed, planned=points
+        results_of(arguments, campaign),
+        campaign,
+        as_json=arguments.json,
+        mixed=arguments.mixed,
+        planned=expand(campaign, site),
+        network=site.network,
     )
     return 0
 
@@ -209,23 +218,6 @@ def _outcomes(text: str) -> set[Outcome]:
         if name not in names:
             raise InputError(near_names("outcome", name, sorted(names)))
     return {Outcome(name) for name in text.split(",")}
-
-
-def print_report(
-    results: Results, campaign: Campaign, *, as_json: bool, mixed: bool = False, planned: Sequence[RunSpec] = ()
-) -> None:
-    """Write tables, figures and the page of all that is stored, and print the table."""
-    from bench.report.report import report
-
-    text, files = report(results, campaign.question, campaign.baseline_workers, mixed=mixed, planned=planned)
-    if as_json:
-        import pandas as pd
-
-        table = next((path for path in files if path.suffix == ".csv"), None)
-        print(pd.read_csv(table).to_json(orient="records", indent=1) if table else "[]")
-        return
-    print(text)
-    print(*(f"wrote {path}" for path in files), sep="\n")
 
 
 def _line(p: Planned) -> str:

@@ -19,8 +19,9 @@ from bench import REPOSITORY
 from bench.campaign.campaign import load_campaign
 from bench.campaign.plan import Planned, job_minutes
 from bench.campaign.site import Scheduler
-from bench.commands.campaigns import print_report, within_budget
+from bench.commands.campaigns import within_budget
 from bench.commands.common import Sweep, campaign_options, results_of, site_options
+from bench.commands.reporting import print_report
 from bench.launch import slurm
 from bench.store.results import write_atomically
 from deepgalaxy.errors import InputError

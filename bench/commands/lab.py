@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import REPOSITORY
-from bench.campaign.counts import parse_counts
+from bench.commands import lab_studies
 from bench.commands.common import results_of
 from bench.lab import namespaces
 from bench.lab.links import Link
@@ -16,7 +15,6 @@ from bench.lab.network import FOLDER, MOST_HOSTS, Lab
 from bench.lab.run import Wanted, fitting_hosts, links_of, run_campaign, run_on
 from bench.lab.site import Way, described, write_site
 from bench.lab.slurm import keeper
-from bench.store.results import Results
 from deepgalaxy.errors import InputError
 
 LAUNCHERS = ("mpirun", "horovodrun", "srun")
@@ -58,32 +56,19 @@ def add(commands: Any) -> None:
     run.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/<campaign>)")
     run.add_argument("--workers", metavar="COUNTS", help="only these counts: 8, or 1,2,4, or 1:16")
     run.add_argument("--keep", action="store_true", help="leave the lab up afterwards")
-    allreduce = actions.add_parser(
-        "allreduce",
-        help="times of real allreduces against the ideal ring",
-        description=(
-            "Sum a gradient on every count of hosts, at every rate and delay, by Horovod over Open MPI with the "
-            "algorithm that it chooses, over its ring algorithm, and over Gloo. Writes allreduce.csv and allreduce.md; "
-            "points that are there already are not measured again."
-        ),
-        epilog="example: dgbench lab allreduce --counts 2,4,8 --rate 1gbit --delay 0us,1ms",
-    )
-    allreduce.add_argument("--counts", default="2,4,8,16", help="of hosts (2,4,8,16)")
-    allreduce.add_argument("--megabytes", type=float, default=8.0, metavar="MB", help="of the gradient (8)")
-    allreduce.add_argument("--rounds", type=int, default=10, metavar="N", help="allreduces of each point (10)")
-    allreduce.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/lab-allreduce)")
+    studies = lab_studies.add(actions)
     for command in (up, run):
         _host_options(command)
-    for command, rates in ((up, "1gbit"), (run, "1gbit,200mbit"), (allreduce, "1gbit,100mbit")):
+    for command, rates in ((up, "1gbit"), (run, "1gbit,200mbit")):
         command.add_argument("--rate", default=rates, help=f"of links, both ways: 1gbit, ... or none ({rates})")
-    for command, delays in ((up, "0us"), (run, "0us"), (allreduce, "0us,1ms")):
+    for command, delays in ((up, "0us"), (run, "0us")):
         command.add_argument("--delay", default=delays, help=f"from any host to any other: 50us, ... ({delays})")
     enter.add_argument("host", help="h0, the one to log in to, or h1, h2, ...")
     enter.add_argument("tokens", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its arguments")
     status.add_argument("--json", action="store_true", help="print as JSON")
     for command, work in (
         *((up, _up), (down, _down), (status, _status)),
-        *((enter, _exec), (run, _run), (allreduce, _allreduce)),
+        *((enter, _exec), (run, _run), *studies),
     ):
         command.add_argument(
             "--lab", type=Path, default=FOLDER, metavar="DIR", help="folder of its state (results/lab)"
@@ -189,7 +174,7 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from bench.campaign.campaign import load_campaign
-    from bench.commands.campaigns import print_report
+    from bench.commands.reporting import print_report
     from bench.lab.report import write_terms
 
     wanted = _wanted(arguments)
@@ -203,27 +188,4 @@ def _run(arguments: argparse.Namespace) -> int:
     print_report(results, campaign, as_json=False)
     text, files = write_terms(results)
     print(f"\n{text}", *(f"wrote {path}" for path in files), sep="\n", flush=True)
-    return worst
-
-
-def _allreduce(arguments: argparse.Namespace) -> int:
-    from bench.lab import allreduce
-
-    for name, smallest in (("rounds", 1), ("megabytes", 0.001)):
-        if getattr(arguments, name) < smallest:
-            raise InputError(f"--{name} {getattr(arguments, name)} is too small: {smallest} or more is allowed")
-    wanted = allreduce.Wanted(
-        counts=parse_counts(arguments.counts, "--counts"),
-        links=links_of(arguments.rate, arguments.delay),
-        payload_bytes=4 * int(arguments.megabytes * 250_000),
-        rounds=arguments.rounds,
-    )
-    if max(wanted.counts) > MOST_HOSTS:
-        raise InputError(f"--counts {arguments.counts}: at most {MOST_HOSTS} hosts")
-    results = Results(arguments.results or REPOSITORY / "results" / "lab-allreduce")
-    lab = Lab(arguments.lab)
-    with lab.held():
-        worst = allreduce.measure(lab, wanted, results)
-    text, files = allreduce.write_table(results, wanted)
-    print(text, *(f"wrote {path}" for path in files), sep="\n")
     return worst

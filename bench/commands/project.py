@@ -6,13 +6,17 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import REPOSITORY
 from bench.campaign.counts import parse_counts
 from bench.commands.tried import fit_measured, validate
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.profile import ComputeProfile, read_profile
+
+if TYPE_CHECKING:  # they load pandas and scipy: a second
+    from bench.analysis.calibration import Calibration
+    from bench.projection.allreduce import Fabric
 
 PROFILES = REPOSITORY / "jobs" / "profiles"
 PUBLISHED = REPOSITORY / "results" / "published" / "scaling.json"
@@ -112,9 +116,8 @@ def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dic
 
     from bench.projection.curve import Machine
     from bench.projection.inputs import calibrated, work_from
-    from bench.store.calibration import read_calibration
 
-    calibration = read_calibration(arguments.calibration) if arguments.calibration else None
+    calibration = _calibration(arguments.calibration)
     profile, source = (calibration.profile, arguments.calibration.stem) if calibration else _profile(arguments.profile)
     resolution, batch = arguments.resolution or profile.resolution, arguments.batch_size or profile.batch_size
     scale = batch / profile.batch_size * (resolution / profile.resolution) ** 2
@@ -132,7 +135,7 @@ def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dic
     per_node = arguments.workers_per_node
     measured = calibration is not None and not arguments.network and (calibration.nodes > 1 or most_workers <= per_node)
     network = "as calibrated" if measured else arguments.network or "omni-path-100"
-    fabric: Any = None if measured else _fabric(network, arguments)
+    fabric: Any = None if measured else fabric_named(network, host=arguments.exchange == "mpi", gpu=arguments.gpu)
     about = {
         "mode": "train",
         "backbone": profile.backbone,
@@ -150,6 +153,14 @@ def _machine(arguments: argparse.Namespace, most_workers: int) -> tuple[Any, dic
     return Machine(work=work, fabric=fabric, per_node=per_node, batch_size=batch), about
 
 
+def _calibration(path: Path | None) -> Calibration | None:
+    if path is None:
+        return None
+    from bench.store.calibration import read_calibration
+
+    return read_calibration(path)
+
+
 def _profile(name_or_file: str) -> tuple[ComputeProfile, str]:
     """A profile by its name in jobs/profiles or by its file, and its name."""
     path = Path(name_or_file)
@@ -160,18 +171,19 @@ def _profile(name_or_file: str) -> tuple[ComputeProfile, str]:
     return read_profile(path), path.stem
 
 
-def _fabric(name: str, arguments: argparse.Namespace) -> Any:
+def fabric_named(name: str, *, host: bool, gpu: bool) -> Fabric:
+    """The fabric of a network profile. host: MPI on host memory, else NCCL's rings; gpu: what workers compute on.
+
+    Raises
+    ------
+    InputError: no such profile
+    """
     from bench.campaign.network import Kind, load_network
     from bench.projection.inputs import fabric_of
 
     network = load_network(name)
-    return fabric_of(
-        1e-6 * network.latency_us,
-        network.gbit_per_s * 1e9 / 8,
-        sockets=network.kind is Kind.TCP,
-        host=arguments.exchange == "mpi",
-        gpu=arguments.gpu,
-    )
+    rate = network.gbit_per_s * 1e9 / 8
+    return fabric_of(1e-6 * network.latency_us, rate, sockets=network.kind is Kind.TCP, host=host, gpu=gpu)
 
 
 def _print(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:

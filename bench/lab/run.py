@@ -88,14 +88,16 @@ def allocated(lab: Lab, way: Way, command: list[str]) -> Iterator[list[str]]:
         yield slurm.on_nodes(command)
 
 
-def run_campaign(lab: Lab, wanted: Wanted, campaign: str, options: Sequence[str], *, keep: bool = False) -> int:
-    """`dgbench run CAMPAIGN` on the login host, for each link; returns the worst exit code."""
+def run_campaign(
+    lab: Lab, wanted: Wanted, campaign: str, options: Sequence[str], *, keep: bool = False, verb: str = "run"
+) -> int:
+    """`dgbench run CAMPAIGN`, or resume, on the login host, for each link; returns the worst exit code."""
     worst = 0
     with raised(lab, wanted.hosts, wanted.links[0], wanted.own_links, keep=keep):
         for link in wanted.links:
             lab.shape(link, wanted.own_links)
             site = write_site(lab, wanted.way, wanted.slow_hosts)
-            command = [sys.executable, "-m", "bench.cli", "run", campaign, "--site", str(site), *options]
+            command = [sys.executable, "-m", "bench.cli", verb, campaign, "--site", str(site), *options]
             print(f"{site.stem}: {wanted.hosts} hosts", file=sys.stderr, flush=True)
             with allocated(lab, wanted.way, command) as whole:
                 worst = max(worst, run_on(lab, LOGIN, whole, quiet=True))

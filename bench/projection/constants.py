@@ -107,6 +107,13 @@ FRONT_LOADING = {
 tenths of its parameters, take a few per cent of the backward pass, which begins with them; ResNets have half of theirs
 in the last stage, a fifth of the pass; equal blocks (transformers) deliver evenly. Others: as ResNet."""
 
+
+def front_loading_of(network: str) -> float | None:
+    """How early the gradients of a network are ready, by its name; None for one of no known family."""
+    name = network.lower().replace("-", "")
+    return next((value for known, value in FRONT_LOADING.items() if known in name), None)
+
+
 PARAMETERS = {
     "vgg16": 138.4e6,
     "vgg19": 143.7e6,

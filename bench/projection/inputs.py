@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.analysis.calibration import Calibration
 from bench.projection import constants
 from bench.projection.allreduce import Fabric
 from bench.projection.constants import Constants
@@ -15,6 +15,9 @@ from bench.projection.curve import Machine
 from bench.projection.exchange import fitted
 from bench.projection.published import HOROVOD_FUSION_BYTES
 from bench.projection.step import Work
+
+if TYPE_CHECKING:  # it loads pandas, and a projection without a calibration takes less time than that
+    from bench.analysis.calibration import Calibration
 
 CALIBRATED_SPREAD = 1.05
 """Of a network that exchanges were timed on, see `Machine`."""

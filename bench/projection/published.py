@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from bench.projection import constants
 from bench.projection.allreduce import Fabric
 from bench.projection.constants import Constants
-from bench.projection.step import Work, efficiency, step
+from bench.projection.step import Work, alone, efficiency
 
 MEGABYTE = 2**20
 HOROVOD_FUSION_BYTES = 64 * MEGABYTE
@@ -64,7 +64,7 @@ def inputs(record: Mapping[str, Any], known: Constants) -> Inputs:
         contention=known.contention,
         stolen=known.stolen,
     )
-    return Inputs(_alone(work, fabric, baseline, per_node, step_s), fabric, per_node, baseline, notes)
+    return Inputs(alone(work, fabric, baseline, per_node, step_s), fabric, per_node, baseline, notes)
 
 
 def predict(record: Mapping[str, Any], known: Constants) -> list[dict[str, Any]]:
@@ -95,13 +95,6 @@ def predict(record: Mapping[str, Any], known: Constants) -> list[dict[str, Any]]
 def _per_node(point: Mapping[str, Any], workers: int, usual: int) -> int:
     nodes = _number(point.get("nodes"))
     return max(1, round(workers / nodes)) if nodes else usual
-
-
-def _alone(work: Work, fabric: Fabric, baseline: int, per_node: int, step_s: float) -> Work:
-    """The work whose step at the baseline count takes what the record says: its own overhead is in that already."""
-    for _ in range(4 if baseline > 1 else 0):
-        work = replace(work, compute_s=work.compute_s * step_s / step(baseline, per_node, work, fabric).total_s)
-    return work
 
 
 def _fabric(record: Mapping[str, Any], known: Constants, text: str, device: str, notes: list[str]) -> Fabric:
@@ -162,12 +155,10 @@ def _gradient_bytes(record: Mapping[str, Any], notes: list[str]) -> float:
 
 
 def _front_loading(record: Mapping[str, Any], notes: list[str]) -> float:
-    name = str(record.get("model") or "").lower().replace("-", "")
-    for known, value in constants.FRONT_LOADING.items():
-        if known in name:
-            return value
-    notes.append("gradients assumed to become ready as ResNet's")
-    return constants.FRONT_LOADING["resnet"]
+    found = constants.front_loading_of(str(record.get("model") or ""))
+    if found is None:
+        notes.append("gradients assumed to become ready as ResNet's")
+    return found or constants.FRONT_LOADING["resnet"]
 
 
 def _number(value: Any) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +119,10 @@ def unhidden_s(workers: int, per_node: int, work: Work, fabric: AnyFabric, compu
 def efficiency(workers: int, baseline: int, per_node: int, work: Work, fabric: AnyFabric) -> Number:
     """Throughput a worker over that at the baseline count, at the same local batch (weak scaling)."""
     return step(baseline, per_node, work, fabric).total_s / step(workers, per_node, work, fabric).total_s
+
+
+def alone(work: Work, fabric: AnyFabric, baseline: int, per_node: int, step_s: float) -> Work:
+    """The work whose step at the baseline count takes `step_s`: a baseline of several has their overhead in it."""
+    for _ in range(4 if baseline > 1 else 0):
+        work = replace(work, compute_s=work.compute_s * step_s / step(baseline, per_node, work, fabric).total_s)
+    return work

@@ -42,6 +42,19 @@ def test_a_point_is_held_against_the_baseline_that_was_named(make_record, second
             ours.judge(spec)
 
 
+def test_a_point_without_room_is_skipped_with_what_the_model_says(make_record, make_spec):
+    base = make_record([[1.0, 1.01, 0.99, 1.0] * 3], cores_per_worker=1)
+    large = make_spec(workers=4096, workers_per_node=4, cores_per_worker=1)
+    ours = Benchmarks(load_site("local"), [large], 1, None, DataRequest(), frozenset({4096}), [])
+    with pytest.raises(pytest.skip.Exception, match=r"4096 workers need \d+ nodes.*slots?.*\)$"):
+        ours.run(large)
+    ours._measured = [base]
+    with pytest.raises(
+        pytest.skip.Exception, match=r"4096 workers need .*; projected: efficiency 0\.\d+ \[.*omni-path-100"
+    ):
+        ours.run(large)
+
+
 @pytest.mark.horovod
 def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_path, data_file):
     counts = [1, 2] if load_site("local").slots >= 2 else [1]

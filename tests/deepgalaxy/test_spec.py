@@ -142,6 +142,8 @@ def test_emulated_compute_marks_the_point_and_its_figures(make_spec, make_record
 def test_options_of_training_are_refused_elsewhere(make_spec):
     with pytest.raises(InputError, match="are of training, not of infer"):
         make_spec(mode=Mode.INFER, split_steps=2)
+    with pytest.raises(InputError, match="allreduce_rounds 3 with workers that exchange nothing"):
+        make_spec(allreduce_rounds=3, exchange=False)
 
 
 def test_a_point_stays_the_same_when_fields_with_defaults_are_added(make_spec):

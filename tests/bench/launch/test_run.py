@@ -63,7 +63,7 @@ def test_two_ranks_train_and_leave_their_records(run, launcher):
 
 
 def test_a_step_is_split_and_its_exchange_seen(run):
-    record = run(workers=2, split_steps=3, timeline=True)
+    record = run(workers=2, split_steps=3, timeline=True, allreduce_rounds=3)
     assert record.outcome is Outcome.OK, record.reason
     for rank in record.ranks:
         assert {len(rank.split.whole_s), len(rank.split.alone_s), len(rank.split.compute_s)} == {3}
@@ -76,6 +76,12 @@ def test_a_step_is_split_and_its_exchange_seen(run):
     assert 0 < first.exchange_s["negotiation"] < step_s
     forward = 258e6 * (RESOLUTION / 128) ** 2  # EfficientNetB0's, by `deepgalaxy info`
     assert first.flop_per_image == pytest.approx(3 * forward, rel=0.15)
+    for way in ("horovod", "mpi"):
+        timed = {e.message_bytes: e.time_s for e in first.exchanges if e.way == way}
+        assert min(timed) == 4
+        assert all(len(seconds) == 3 and min(seconds) > 0 for seconds in timed.values())
+        assert min(timed[max(timed)]) > min(timed[4])
+    assert 0 <= first.computing_lost < 1
 
 
 def test_loading_times_the_pipeline_and_plain_reads_of_the_same_batches(run):
