@@ -2,12 +2,16 @@
 
 import json
 
+import msgspec
 import pytest
 
+from bench import peers
 from bench.campaign.data import DataRequest
 from bench.campaign.site import load_site
 from bench.plugin import Benchmarks, ReplayClock
 from bench.store import baselines
+from bench.store.results import Results
+from deepgalaxy.words import Trainer
 from tests.bench.test_cli import pytest_bench
 
 
@@ -88,3 +92,24 @@ def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_p
         assert again.returncode == 0
         assert len(list((results / "runs").glob("*-w1-*/launch-*"))) == 1
         assert len(list((results / "runs").glob("*-w2-*/launch-*"))) == 2
+
+
+def test_other_ways_of_a_point_are_measured_once_and_their_ratios_shown(make_record, monkeypatch, tmp_path):
+    def run_point(spec, site, launch, folder):
+        step = 1.0 if spec.trainer is Trainer.SUITE else 1.5
+        record = make_record([[step] * 6] * spec.workers)
+        launched.append(spec)
+        return msgspec.structs.replace(record, spec=spec, launch=launch, site=site.name)
+
+    launched = []
+    monkeypatch.setattr(peers, "run_point", run_point)
+    monkeypatch.setattr(peers, "provide", lambda data, specs: None)
+    site = load_site("local")
+    (way, *_) = peers.ways(peers.Case("EfficientNetB0", 64, 8, 1, 1), site, DataRequest(), steps=6)
+    ours = Benchmarks(site, [way.spec], 1, Results(tmp_path), DataRequest(), frozenset({1}), [], launches=2)
+    found = ours.run_peers(way.spec)
+    assert ours.run_peers(way.spec) is found
+    assert len(launched) == 2 * len(peers.WAYS)
+    steps, info = found["keras-fit"]
+    assert steps == [1.5] * 12
+    assert info["ratio"] == pytest.approx(1.5)
