@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepgalaxy.console import Progress, clock
 from deepgalaxy.errors import InputError
+from deepgalaxy.files import told_if_unwritable
 
 if TYPE_CHECKING:
     from deepgalaxy.mergers.encounter import Encounter
@@ -81,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = dataset.plan(
         encounters, arguments.resolution, arguments.out, snapshots=arguments.snapshots, dtype=arguments.dtype
     )
+    with told_if_unwritable(arguments.out):  # before half a minute of compiling
+        arguments.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     progress = Progress(len(tasks))
     shares: dict[str, float] = {}
