@@ -153,10 +153,12 @@ def write_table(results: Results, wanted: Wanted) -> tuple[str, list[Path]]:
         machine_busy_share=[f"{share:.0%}" for share in table["machine_busy_share"]],
     ).drop(columns=["cores_limit", "provenance"])
     counted = table[~table["cores_limit"]]["error"].abs()
-    summary = (
-        f"{len(counted)} points that links limit: median error {counted.median():.1%}, largest {counted.max():.1%}, "
-        f"{(counted <= 0.1).mean():.0%} within 10%"
-    )
+    summary = "the cores may limit every point: nothing follows for the links"
+    if len(counted):
+        summary = (
+            f"{len(counted)} points that links limit: median error {counted.median():.1%}, "
+            f"largest {counted.max():.1%}, {(counted <= 0.1).mean():.0%} within 10%"
+        )
     markdown = f"# Projected against emulated\n\n{as_markdown(shown.round(3))}\n\n{NOTE}\n\n{summary}\n"
     files = write_pair(table, results.folder / "validation", markdown)
     return f"{shown.round(3).to_string(index=False)}\n\n{NOTE}\n{summary}", files

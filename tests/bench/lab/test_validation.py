@@ -81,4 +81,9 @@ def test_points_that_the_cores_limit_are_marked_and_left_out_of_the_summary(lab_
     text, files = write_table(results, WANTED)
     assert "1 points that links limit" in text
     assert "8*" in text
+    results = Results(tmp_path / "limited")
+    for record in (lab_record(1), lab_record(2), lab_record(4, oversubscribe=True)):
+        _, place = results.new_launch(record.spec)
+        results.write(msgspec.structs.replace(record, oversubscribed=record.spec.workers == 4), place)
+    assert "the cores may limit every point" in write_table(results, WANTED)[0]
     assert {path.name for path in map(Path, files)} == {"validation.csv", "validation.md"}
