@@ -9,6 +9,7 @@ import msgspec
 from bench.analysis.calibration import SCHEMA_VERSION, Calibration
 from deepgalaxy.errors import InputError
 from deepgalaxy.files import replacing
+from deepgalaxy.spec import to_json
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
@@ -19,7 +20,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
     InputError: the file can't be written
     """
     with replacing(path) as partial:
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
+        partial.write_bytes(to_json(calibration))
 
 
 def read_calibration(path: Path) -> Calibration:
