@@ -28,7 +28,9 @@ def projected_rows(
     bases = {
         tuple(curve(record).values()): record
         for record in records
-        if record.outcome is Outcome.OK and not record.oversubscribed and record.spec.workers == baseline_workers
+        if (record.outcome, record.provenance) == (Outcome.OK, Provenance.MEASURED)
+        and not record.oversubscribed
+        and record.spec.workers == baseline_workers
     }
     rows = []
     for spec in missing:

@@ -1,11 +1,12 @@
 """What the model says of points that do not fit."""
 
+import msgspec
 import pytest
 
 from bench.analysis.scaling import CURVE
 from bench.projection.inputs import fabric_of
 from bench.projection.missing import projected_rows, told
-from deepgalaxy.words import Mode, Outcome
+from deepgalaxy.words import Mode, Outcome, Provenance
 
 NETWORK = ("omni-path-100", fabric_of(2e-6, 12.5e9, sockets=False, host=True, gpu=False))
 
@@ -40,9 +41,12 @@ def test_of_other_points_it_says_nothing(base, make_spec, change):
     assert projected_rows([base], [make_spec(**({"workers": 64} | change))], NETWORK, 1) == []
 
 
-def test_failed_and_oversubscribed_runs_are_no_ground(make_record, make_spec):
+def test_failed_oversubscribed_and_emulated_runs_are_no_ground(make_record, make_spec):
     failed = make_record([[1.0]], outcome=Outcome.OOM, reason="out of memory")
-    assert projected_rows([failed], [make_spec(workers=64)], NETWORK, 1) == []
+    shared = msgspec.structs.replace(make_record([[1.0] * 4]), oversubscribed=True)
+    assert projected_rows([failed, shared], [make_spec(workers=64)], NETWORK, 1) == []
+    emulated = make_record([[1.0] * 4], provenance=Provenance.EMULATED)
+    assert projected_rows([emulated], [msgspec.structs.replace(emulated.spec, workers=64)], NETWORK, 1) == []
 
 
 def test_a_baseline_of_four_has_their_overhead_in_its_step(make_record, make_spec):
