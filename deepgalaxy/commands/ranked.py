@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from deepgalaxy import placement, runtime
 from deepgalaxy.errors import USAGE_EXIT_CODE, BadResultError, InputError, near_names
@@ -115,9 +115,16 @@ def told_once(work: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
         except KeyboardInterrupt:
             if first:
                 print("interrupted; the same command with --resume goes on", file=sys.stderr)
-            return INTERRUPTED_EXIT_CODE
+            _end(INTERRUPTED_EXIT_CODE)
 
     return run
+
+
+def _end(code: int) -> NoReturn:
+    """End the process at once: a thread that reads ahead would call into an interpreter that is being taken down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def named(kind: type[Choice], name: str) -> Choice:

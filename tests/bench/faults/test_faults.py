@@ -23,7 +23,7 @@ from deepgalaxy.words import Outcome
 
 HARNESS = Path(__file__).with_name("harness.py")
 POINTS = 24
-KILLS, POINTS_TO_KILL = 30, 160
+KILLS, POINTS_TO_KILL = 20, 100
 
 
 @pytest.fixture
