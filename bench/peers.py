@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.intervals import mean_throughput
+from bench.analysis.operators import FIRST_STEP_PHASES
 from bench.analysis.ratio import round_ratio
 from bench.analysis.scaling import steady_launches, steady_steps
 from bench.campaign.campaign import make_spec
@@ -38,9 +39,6 @@ from deepgalaxy.words import Outcome, Runtime, Trainer
 OURS = "ours"
 PEERS = (Trainer.HOROVOD_TAPE, Trainer.KERAS_FIT)
 WAYS = (OURS, *(peer.value for peer in PEERS))
-
-FIRST_PHASES = ("start", "import", "connect", "build", "trace", "first_step")
-"""From a rank's start to the end of its first step."""
 
 
 class Case(NamedTuple):
@@ -176,7 +174,7 @@ def _case_columns(spec: RunSpec) -> dict[str, Any]:
 
 def _figures(launches: Sequence[RunRecord], speed: float, ratio: tuple[float, float, float]) -> dict[str, Any]:
     ranks = [rank for record in launches for rank in record.ranks]
-    first = [sum(rank.phase_time_s.get(phase, 0.0) for phase in FIRST_PHASES) for rank in ranks]
+    first = [sum(rank.phase_time_s.get(phase, 0.0) for phase in FIRST_STEP_PHASES) for rank in ranks]
     return {
         "launches": len(launches),
         "step_time_s": launches[0].spec.global_batch_size / speed,
