@@ -49,7 +49,7 @@ def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocati
     records = measure(points, site, results, DataRequest(), Terms(allocation=allocation))
     if len(records) < len(points):
         raise InputError("another harness is at work on these points: wait for it, or give --results")
-    profile = _profiled(wanted, results.folder / "profile.json")
+    profile = _profiled(wanted, results.folder.resolve() / "profile.json")
     return calibration_of(records[0], records[1], profile)
 
 

@@ -53,16 +53,17 @@ def print_report(
     """
     from bench.report.report import report
 
-    records = list(results.records())
-    skipped = [record.spec for record in records if record.outcome is Outcome.SKIPPED]
-    rows = projected_points(records, skipped, network, campaign.baseline_workers) if skipped else []
+    def foreseen(records: Sequence[RunRecord]) -> pd.DataFrame | None:
+        skipped = [record.spec for record in records if record.outcome is Outcome.SKIPPED]
+        return table_of(projected_points(records, skipped, network, campaign.baseline_workers)) if skipped else None
+
     text, files = report(
         results,
         campaign.question,
         campaign.baseline_workers,
         mixed=mixed,
         planned=planned,
-        elsewhere=table_of(rows),
+        elsewhere=foreseen,
     )
     if as_json:
         import pandas as pd

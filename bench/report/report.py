@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -34,20 +34,22 @@ def report(
     mixed: bool = False,
     remedy: str = REMEDY,
     planned: Sequence[RunSpec] = (),
-    elsewhere: pd.DataFrame | None = None,
+    elsewhere: pd.DataFrame | Callable[[list[RunRecord]], pd.DataFrame | None] | None = None,
 ) -> tuple[str, list[Path]]:
     """Write tables, figures and the page from all stored records; returns the printed table and the files.
 
     mixed: join also records of one site whose machines or software differ
     remedy: what can be done where they do, for the error
     planned: points of the campaign, so that those not run yet are told
-    elsewhere: rows that were not measured here (projected, published), see `bench.analysis.findings.find`
+    elsewhere: rows that were not measured here (projected, published), see `bench.analysis.findings.find`;
+        or what makes them of the records
 
     Raises
     ------
     InputError: records differ in what matters, and nobody asked for it
     """
     records = list(results.records())
+    elsewhere = elsewhere(records) if callable(elsewhere) else elsewhere
     require_distinct(records)
     if not mixed:
         require_comparable(records, remedy)
