@@ -1,4 +1,4 @@
-"""Measure what a projection must know of this machine: a step of one worker, and exchanges of one and of two."""
+"""Measure what a projection must know of this machine: steps of one worker, and exchanges of one and of two."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Wanted:
 def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocation) -> Calibration:
     """Run one worker and two, on a node each where there are several; profile the backward pass.
 
+    Two on one node run once more without exchange: what sharing the node costs them.
+
     Raises
     ------
     InputError: two workers do not fit, or a run failed
@@ -46,11 +48,13 @@ def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocati
     fields = {"backbone": wanted.backbone, "resolution": wanted.resolution, "batch_size": wanted.batch_size}
     fields |= {"mode": "train", "steps": wanted.steps, "allreduce_rounds": wanted.rounds, "learning_rate": 1.0}
     points = [make_spec(site, DataRequest(), workers=workers, **fields) for workers in WORKERS]
+    if not site.nodes > 1:
+        points.append(msgspec.structs.replace(points[1], exchange=False, allreduce_rounds=0))
     records = measure(points, site, results, DataRequest(), Terms(allocation=allocation))
     if len(records) < len(points):
         raise InputError("another harness is at work on these points: wait for it, or give --results")
     profile = _profiled(wanted, results.folder.resolve() / "profile.json")
-    return calibration_of(records[0], records[1], profile)
+    return calibration_of(records[0], records[1], profile, *records[2:])
 
 
 def _profiled(wanted: Wanted, path: Path) -> ComputeProfile:

@@ -24,6 +24,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     step_time_s: of one worker, steady; profile: when in such a step gradients are ready, scaled to it
     computing_lost: share of computing that an exchange takes while it goes on
     alone, together, by_mpi: seconds by message size in bytes, of one worker, of two, and of two by MPI without Horovod
+    beside_step_time_s: of a worker beside another on its node, without exchange: they share memory and caches. Empty
+        where the two were on nodes of their own
     """
 
     provenance: Provenance
@@ -41,11 +43,14 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     together: dict[int, list[float]]
     by_mpi: dict[int, list[float]]
     machine: dict[str, Any]
+    beside_step_time_s: list[float] = []
     schema: int = SCHEMA_VERSION
 
 
-def calibration_of(one: RunRecord, two: RunRecord, profile: ComputeProfile) -> Calibration:
-    """From a run of one worker and of two, both with `allreduce_rounds`.
+def calibration_of(
+    one: RunRecord, two: RunRecord, profile: ComputeProfile, beside: RunRecord | None = None
+) -> Calibration:
+    """From a run of one worker and of two, both with `allreduce_rounds`, and of two that exchange nothing.
 
     Raises
     ------
@@ -58,6 +63,8 @@ def calibration_of(one: RunRecord, two: RunRecord, profile: ComputeProfile) -> C
             )
         if record.spec.workers != workers:
             raise InputError(f"a run of {record.spec.workers} workers stands where one of {workers} is needed")
+    if beside and not beside.ranks:
+        raise InputError(f"{beside.spec.name} ended as {beside.outcome.value}: {beside.reason}")
     return Calibration(
         provenance=two.provenance,
         site=two.site,
@@ -74,6 +81,7 @@ def calibration_of(one: RunRecord, two: RunRecord, profile: ComputeProfile) -> C
         together=_times(two.ranks, "horovod"),
         by_mpi=_times(two.ranks, "mpi"),
         machine=two.machine,
+        beside_step_time_s=steady_steps(beside).ravel().tolist() if beside else [],
     )
 
 

@@ -21,8 +21,9 @@ def add(commands: Any) -> None:
         description=(
             "Train a few steps on one worker and on two (on a node each, where the site or allocation has several), "
             "time sums of messages from 4 bytes to 16 MB on both, by Horovod and by MPI alone, and what an exchange "
-            "takes from the computing beside it; profile when in the backward pass gradients become ready. Writes all "
-            "of it, raw, to a file for `dgbench project --calibration`. Takes minutes."
+            "takes from the computing beside it; two workers on one node also train side by side without exchange, for "
+            "what sharing it costs. Profile when in the backward pass gradients become ready. Writes all of it, raw, "
+            "to a file for `dgbench project --calibration`. Takes minutes."
         ),
         epilog="example: dgbench calibrate --out here.json && dgbench project --calibration here.json --workers 1:64",
     )
@@ -34,7 +35,7 @@ def add(commands: Any) -> None:
     option("--rounds", type=int, default=20, help="exchanges of each size (20)")
     option("--site", default="local", help="name in jobs/sites, or a file (local)")
     option("--hostfile", type=Path, metavar="FILE", help="nodes to run on (those of the Slurm allocation around)")
-    option("--results", type=Path, metavar="DIR", help="folder of the two runs (results/calibration)")
+    option("--results", type=Path, metavar="DIR", help="folder of the runs (results/calibration)")
     option("--out", type=Path, metavar="JSON", help="the calibration's file (DIR/calibration.json)")
     option("--json", action="store_true", help="print what follows from it as JSON")
     parser.set_defaults(run=_calibrate)

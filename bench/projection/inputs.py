@@ -83,6 +83,10 @@ def calibrated(calibration: Calibration, work: Work, batch_size: int, per_node: 
     """
     measured = fitted(calibration.alone, calibration.together, calibration.by_mpi or None)
     work = replace(work, cycle_s=measured.each_s, stolen=calibration.computing_lost)
+    if calibration.beside_step_time_s:
+        beside = np.array(calibration.beside_step_time_s)
+        jitter = max(float(beside.std() / beside.mean()), float(work.jitter))
+        work = replace(work, contention=_contention(calibration), jitter=jitter)
     fabric = measured.fabric
     if calibration.nodes > 1 or network is None:
         return Machine(
@@ -97,6 +101,12 @@ def calibrated(calibration: Calibration, work: Work, batch_size: int, per_node: 
     return Machine(work=work, fabric=near, per_node=per_node, batch_size=batch_size)
 
 
+def _contention(calibration: Calibration) -> float:
+    """Share by which computing slows down on a full node, see `Work`: two workers bear half of it."""
+    slowed = float(np.mean(calibration.beside_step_time_s) / np.mean(calibration.step_time_s))
+    return max(0.0, 2 * (slowed - 1))
+
+
 def summary_of(calibration: Calibration) -> dict[str, str | float]:
     """What a calibration says, with units."""
     measured = fitted(calibration.alone, calibration.together, calibration.by_mpi or None)
@@ -107,6 +117,7 @@ def summary_of(calibration: Calibration) -> dict[str, str | float]:
         "nodes": float(calibration.nodes),
         "step_time_s": float(steps.mean()),
         "step_jitter": float(steps.std() / steps.mean()),
+        "contention": _contention(calibration) if calibration.beside_step_time_s else Constants().contention,
         "computing_lost": calibration.computing_lost,
         "each_exchange_s": measured.each_s,
         "latency_s": float(measured.fabric.latency_s),

@@ -2,12 +2,14 @@ import msgspec
 import pytest
 
 from bench.analysis.calibration import calibration_of
+from bench.projection.exchange import MeasuredFabric
 from bench.projection.inputs import calibrated, summary_of, work_from
+from bench.projection.step import step
 from bench.store.calibration import read_calibration, write_calibration
 from deepgalaxy.errors import InputError
 from deepgalaxy.profile import ComputeProfile, GradientReady
 from deepgalaxy.record import ExchangeTimes
-from deepgalaxy.words import Provenance
+from deepgalaxy.words import Outcome, Provenance
 
 PROFILE = ComputeProfile(
     backbone="EfficientNetB0",
@@ -19,6 +21,7 @@ PROFILE = ComputeProfile(
     gradients=[GradientReady(elements=1_000_000, ready_s=0.1 * i) for i in range(1, 8)],
 )
 BANDWIDTH = 1e8
+FREE = MeasuredFabric(latency_s=0.0, node_bandwidth=1e15, coordination_s=0.0, ring_coordination=False)
 
 
 @pytest.fixture
@@ -71,6 +74,26 @@ def test_the_machine_of_a_calibration_has_its_network_its_cycle_and_what_exchang
     assert (machine.work.stolen, machine.work.compute_s) == (pytest.approx(0.1), 1.0)
     assert machine.work.cycle_s == pytest.approx(0.001, rel=0.01)
     assert machine.fabric.allreduce_s(1e8, 2, 1) == pytest.approx(1.0, rel=0.05)
+
+
+def test_workers_that_slow_each_other_down_on_their_node_are_projected_to_do_so(run, make_record):
+    beside = make_record([[1.1, 1.3] * 6] * 2, exchange=False)
+    calibration = calibration_of(run(1), run(2, mpi=False), PROFILE, beside)
+    work = work_from(1.0, [(g.elements, g.ready_s) for g in PROFILE.gradients], PROFILE.backward_s, 0.01)
+    projected = step(2, 2, calibrated(calibration, work, 8, 2, None).work, FREE)
+    assert projected.compute_s + projected.contention_s == pytest.approx(1.2)
+    assert projected.stragglers_s > step(2, 2, work, FREE).stragglers_s
+    assert summary_of(calibration)["contention"] == pytest.approx(0.4)
+
+
+def test_workers_on_nodes_of_their_own_say_nothing_of_sharing_one(run):
+    assert calibration_of(run(1), run(2), PROFILE).beside_step_time_s == []
+
+
+def test_a_failed_run_side_by_side_is_told(run, make_record):
+    failed = msgspec.structs.replace(make_record([[1.0] * 12] * 2), outcome=Outcome.OOM, ranks=[], reason="no memory")
+    with pytest.raises(InputError, match="oom: no memory"):
+        calibration_of(run(1), run(2), PROFILE, failed)
 
 
 @pytest.mark.parametrize(
