@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--launcher", help="mpirun, mpich, intelmpi, horovodrun, srun or local, instead of the site's")
     add("--baseline-workers", type=int, help="count that efficiency is relative to (4, or 1 where 4 can't be had)")
     add("--baseline", metavar="NAME", help="hold each point against this one of results/baselines/<site>")
+    add("--yardstick", action="store_true", help="time fixed arithmetic beside each step: tells code from machine")
+    add("--ignore-machine", action="store_true", help="with --baseline and --yardstick: judge the code alone")
     add("--launches", type=int, default=1, help="launches of each point; a baseline needs 2 or more to tell (1)")
     add("--steps", type=int, default=16, help="measured steps of a run (16)")
     add("--data", help="HDF5 file of merger images (simulated when left out)")

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.analysis.gate import Comparison, Verdict, compare, points
+from bench.analysis.gate import SPEED, SPEED_BY_YARDSTICK, Comparison, Verdict, compare, points
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Site
@@ -60,7 +60,7 @@ def measure_trials(
 
 
 def told(groups: dict[str, list[RunRecord]], launches: int, effect: float) -> pd.DataFrame:
-    """One row a group that is held against the reference: how often each verdict on throughput was given.
+    """One row a group that is held against the reference: how often each verdict on its speed was given.
 
     groups: launches of each, in the order in which they ran; ratio: median over trials, to the reference
     """
@@ -84,7 +84,7 @@ def _rulings(
     trials = min(len(records), len(reference)) // launches
     for trial in range(trials):  # launches of one trial lie `trials` apart
         now, then = (points(side[trial : trials * launches : trials]) for side in (records, reference))
-        yield next(row for row in compare(now, then, effect) if row.metric == "throughput_images_per_s")
+        yield next(row for row in compare(now, then, effect) if row.metric in (SPEED, SPEED_BY_YARDSTICK))
 
 
 def _groups(slowdowns: Sequence[float]) -> dict[str, float]:
@@ -99,4 +99,4 @@ def _good(results: Results) -> list[RunRecord]:
 def trial_spec(site: Site, backbone: str, resolution: int, batch_size: int, steps: int) -> RunSpec:
     """What is launched: training on one worker, the quickest real run there is."""
     fields = {"mode": "train", "backbone": backbone, "resolution": resolution, "batch_size": batch_size}
-    return make_spec(site, DataRequest(), workers=1, steps=steps, learning_rate=1.0, **fields)
+    return make_spec(site, DataRequest(), workers=1, steps=steps, learning_rate=1.0, yardstick=True, **fields)

@@ -50,6 +50,8 @@ def swept(options: argparse.Namespace, site: Site, data: DataRequest, workers: l
             fields["steps"] *= BATCHES_PER_STEP
         if fields["mode"] == Mode.INFER.value and options.model:
             fields["model"] = str(Path(options.model).resolve())
+        if options.yardstick and fields["mode"] != Mode.LOAD.value:
+            fields["yardstick"] = True
         if not possible(Engine(fields["engine"]), Precision(fields["precision"])):
             continue  # asked for alone, it is told below
         fields["oversubscribe"] = options.oversubscribe and fields["workers"] > site.slots

@@ -86,6 +86,7 @@ class Benchmarks:
     vectors: list[int]
     launches: int = 1
     reference: Baseline | None = None
+    ignore_machine: bool = False
     here: Allocation = field(default_factory=Allocation)
     _measured: list[RunRecord] = field(default_factory=list)
     _projected: list[dict[str, Any]] = field(default_factory=list)
@@ -127,6 +128,7 @@ class Benchmarks:
             vectors,
             launches=options.launches,
             reference=reference,
+            ignore_machine=options.ignore_machine,
             here=here,
         )
 
@@ -207,6 +209,7 @@ class Benchmarks:
         now = gate.points(mine)
         alike = {new.key for new in now}
         rows = gate.compare(now, [old for old in self.reference.points if old.key in alike], EFFECT)
+        rows = [row for row in rows if not (self.ignore_machine and row.metric == gate.MACHINE)]
         against = f"against baseline {self.reference.name}: "
         if not rows:
             pytest.skip(against + "ranks that share cores are not gated")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +96,20 @@ def _afterwards(
     return found
 
 
+def _yardstick(spec: RunSpec) -> Callable[[], float] | None:
+    from deepgalaxy.peak import yardstick
+
+    return yardstick() if spec.yardstick else None
+
+
 def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks, journal: Journal) -> dict[str, Any]:
     """Warm-up steps, then the measured ones, every one with its batch, and raw."""
     total = spec.warmup_steps + spec.steps
     step_times: list[float] = []
     waits: list[float] = []
     values: list[float] = []
+    yardsticks: list[float] = []
+    yardstick = _yardstick(spec)
     during = ExitStack()
     slowdown = float(os.environ.get(probe.SLOWDOWN, 0))
     gc.collect()
@@ -125,6 +133,9 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
         ended = time.perf_counter()
         step_times.append(ended - began)
         waits.append(waited - began)
+        if yardstick:
+            yardsticks.append(yardstick())
+            ended = time.perf_counter()
     during.close()
     gc.enable()
     journal.phase("measure")
@@ -134,5 +145,6 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
         "step_time_s": step_times[w:],
         "data_wait_s": waits[w:],
         "warmup_step_time_s": step_times[:w],
+        "yardstick_time_s": yardsticks[w:],
         "loss": values if spec.mode is Mode.TRAIN else [],
     }

@@ -85,6 +85,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     `flop_per_image` is the arithmetic of a step for one image (multiply and add count as two),
     `gemm_flop_per_s` the best that the rank's cores did on large matrix products in the run's
     precision, while all ranks did the same.
+    `yardstick_time_s[i]` is what a fixed piece of arithmetic took right after measured step i, and no part of it.
     `operators` are of steps after the measured ones, under TensorFlow's profiler, on rank 0.
     `exchanges` are of messages of many sizes, after the measured steps; `computing_lost` is the share of
     computing that an exchange takes from the rank while it goes on.
@@ -119,6 +120,7 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
     operators: list[OperatorCost] = []
     exchanges: list[ExchangeTimes] = []
     computing_lost: float = 0.0
+    yardstick_time_s: list[float] = []
     plain_read_time_s: list[float] = []
     peak_device_bytes: int = 0
     answers: Answers | None = None

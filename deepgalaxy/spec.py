@@ -8,7 +8,8 @@ Schema history (`SCHEMA_VERSION`)
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
 3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer,
-    allreduce_rounds. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators, exchanges, computing_lost.
+    allreduce_rounds, yardstick. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators, exchanges,
+    computing_lost, yardstick_time_s.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     split_steps: further steps of each kind, after the measured ones, that tell where a step's time goes
     timeline: keep Horovod's own timeline of the measured steps
     operator_steps: further steps under TensorFlow's profiler, which tell what each type of operation takes
+    yardstick: time the same small piece of arithmetic after every step, which tells what the machine itself was worth
+        meanwhile; the step's time is without it
     allreduce_rounds: sums of messages of every size, after all that, which tell what the network does
     trainer: whose way of training; the others have no split, no timeline, and no settings of ours
     seed: of weights, data order and augmentation
@@ -91,6 +94,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeline: bool = False
     operator_steps: int = 0
     allreduce_rounds: int = 0
+    yardstick: bool = False
     trainer: Trainer = Trainer.SUITE
     schema: int = SCHEMA_VERSION
 
@@ -169,6 +173,8 @@ def _require_combination(spec: RunSpec) -> None:
     if spec.mode is not Mode.TRAIN and (spec.split_steps or spec.timeline or spec.profile or spec.allreduce_rounds):
         told = "split_steps, timeline, allreduce_rounds and emulated compute"
         raise InputError(f"{told} are of training, not of {spec.mode.value}")
+    if spec.yardstick and (spec.mode is Mode.LOAD or spec.compute is Compute.EMULATED):
+        raise InputError("yardstick true: it is of real training and inference alone")
     if spec.allreduce_rounds and not spec.exchange:
         raise InputError(f"allreduce_rounds {spec.allreduce_rounds} with workers that exchange nothing")
     if spec.trainer is not Trainer.SUITE:
@@ -189,6 +195,7 @@ def _require_peer(spec: RunSpec) -> None:
         "operator_steps": 0,
         "allreduce_rounds": 0,
         "timeline": False,
+        "yardstick": False,
     }
     for field, value in has.items():
         asked = getattr(spec, field)

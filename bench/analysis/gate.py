@@ -3,6 +3,10 @@
 The launch is what is independent: steps of one launch share their placement, memory and neighbours. So a point is
 its launches' throughputs, compared on a logarithmic scale by Welch's t interval, which knows how little two or
 three launches say. A verdict needs both: the interval on one side of "equal", and a change that matters.
+
+A shared machine is itself faster or slower from one minute to the next. Where both sides were measured with a
+yardstick (`RunSpec.yardstick`), speed is judged by it: images in the time that the yardstick takes, which tells
+the code from the machine, and the yardstick's own time, which is the machine.
 """
 
 from __future__ import annotations
@@ -32,14 +36,16 @@ class Verdict(str, Enum):
     NO_DATA = "no data"
 
 
-METRICS = {"throughput_images_per_s": +1, "peak_rss_bytes": -1}
+SPEED, SPEED_BY_YARDSTICK, MACHINE = "throughput_images_per_s", "images_per_yardstick", "yardstick_time_s"
+METRICS = {SPEED: +1, SPEED_BY_YARDSTICK: +1, MACHINE: -1, "peak_rss_bytes": -1}
 """What is compared, and its direction: +1 where more is better."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One point of a sweep as a gate sees it.
 
-    identity: what tells it from other points, sites and machines apart; values: of each launch, by metric
+    identity: what tells it from other points, sites and machines apart; values: of each launch, by metric; those of
+        the yardstick only where every launch has them
     """
 
     identity: dict[str, Any]
@@ -92,12 +98,27 @@ def points(records: Iterable[RunRecord]) -> list[Point]:
             raise InputError(f"{record.spec.name} is {record.provenance.value}, and only measured points can be gated")
         if record.outcome is not Outcome.OK or record.oversubscribed:
             continue
-        point = Point(identity=_identity(record), values={name: [] for name in METRICS})
+        point = Point(identity=_identity(record), values={})
         point = found.setdefault(point.key, point)
-        speed = intervals.throughput(steady_steps(record), record.spec.global_batch_size)
-        point.values["throughput_images_per_s"].append(speed)
-        point.values["peak_rss_bytes"].append(float(max(rank.peak_rss_bytes for rank in record.ranks)))
+        for name, value in _values(record).items():
+            point.values.setdefault(name, []).append(value)
+    for point in found.values():
+        if len(point.values.get(MACHINE, [])) < len(point.values[SPEED]):
+            for name in (SPEED_BY_YARDSTICK, MACHINE):
+                point.values.pop(name, None)
     return list(found.values())
+
+
+def _values(record: RunRecord) -> dict[str, float]:
+    """Of one launch, by metric."""
+    steps = steady_steps(record)
+    speed = intervals.throughput(steps, record.spec.global_batch_size)
+    values = {SPEED: speed, "peak_rss_bytes": float(max(rank.peak_rss_bytes for rank in record.ranks))}
+    if all(rank.yardstick_time_s for rank in record.ranks):
+        beside = [np.mean(rank.yardstick_time_s[-steps.shape[1] :]) for rank in record.ranks]
+        values[MACHINE] = float(max(beside))  # ranks go at the pace of the slowest
+        values[SPEED_BY_YARDSTICK] = speed * values[MACHINE]
+    return values
 
 
 def compare(current: Sequence[Point], reference: Sequence[Point], effect: float) -> list[Comparison]:
@@ -105,11 +126,19 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float)
     here, there = ({point.key: point for point in side} for side in (current, reference))
     rows = []
     for key in [*there, *(key for key in here if key not in there)]:
-        for metric, direction in METRICS.items():
-            mine = here[key].values[metric] if key in here else []
-            theirs = there[key].values[metric] if key in there else []
-            rows.append(_compared((there.get(key) or here[key]).name, metric, direction, mine, theirs, effect))
+        mine, theirs = (side[key].values if key in side else {} for side in (here, there))
+        name = (there.get(key) or here[key]).name
+        rows += [
+            _compared(name, metric, METRICS[metric], mine.get(metric, []), theirs.get(metric, []), effect)
+            for metric in METRICS
+            if metric not in _unused(mine, theirs)
+        ]
     return rows
+
+
+def _unused(mine: dict[str, list[float]], theirs: dict[str, list[float]]) -> tuple[str, ...]:
+    """Speed is judged once: by the yardstick where both sides have it, else by the clock."""
+    return (SPEED,) if MACHINE in mine and MACHINE in theirs else (SPEED_BY_YARDSTICK, MACHINE)
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:

@@ -48,6 +48,11 @@ def add(commands: Any) -> None:
     check.add_argument("--baseline", required=True, metavar="NAME", help="name below results/baselines/<site>")
     check.add_argument("--junit", type=Path, metavar="XML", help="write the verdicts for a CI system as well")
     check.add_argument("--mixed", action="store_true", help="compare also where machine or software differ")
+    check.add_argument(
+        "--ignore-machine",
+        action="store_true",
+        help="judge the code alone: leave the yardstick's own time, which is the machine, out (shared machines)",
+    )
     for command in (compare, check):
         effect_option(command)
     baseline = commands.add_parser("baseline", help="make, renew or list baselines", epilog="dgbench baseline list")
@@ -99,7 +104,7 @@ def _draw(rows: Sequence[Any], arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bench.analysis.gate import Verdict, compare, overall, points
+    from bench.analysis.gate import MACHINE, Verdict, compare, overall, points
     from bench.store import baselines
 
     reference = baselines.read(baselines.locate(load_site(arguments.site).name, arguments.baseline))
@@ -109,6 +114,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if not arguments.mixed:
         baselines.require_same_facts(reference, records)
     rows = compare(points(records), reference.points, effect=_effect(arguments))
+    if arguments.ignore_machine:
+        rows = [row for row in rows if row.metric != MACHINE]
     _print(rows, as_json=arguments.json)
     if arguments.junit:
         _write_junit(arguments.junit, rows, reference.expected_failures)

@@ -2,7 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench.analysis.gate import Verdict, compare, decide, interval, points
+from bench.analysis.gate import MACHINE, SPEED, SPEED_BY_YARDSTICK, Verdict, compare, decide, interval, points
 from bench.commands.common import EFFECT
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Outcome, Provenance
@@ -27,6 +27,46 @@ def test_slower_by_much_is_regressed_and_faster_improved(launches):
     assert verdicts(slow, fast) == [Verdict.REGRESSED]
     assert verdicts(fast, slow) == [Verdict.IMPROVED]
     assert verdicts(fast, launches([1.0, 1.02, 0.98])) == [Verdict.PASS]
+
+
+@pytest.fixture
+def measured_beside_a_yardstick(make_record):
+    """Points of launches whose steps and yardsticks took so long."""
+
+    def make(seconds, yardsticks):
+        records = [make_record([[s] * 8]) for s in seconds]
+        return points(
+            msgspec.structs.replace(
+                record, ranks=[msgspec.structs.replace(r, yardstick_time_s=[y] * 8) for r in record.ranks]
+            )
+            for record, y in zip(records, yardsticks, strict=True)
+        )
+
+    return make
+
+
+def test_a_yardstick_tells_a_slow_machine_from_slow_code(measured_beside_a_yardstick):
+    quiet = measured_beside_a_yardstick([1.0, 1.01, 0.99], [0.1, 0.101, 0.099])
+    disturbed = measured_beside_a_yardstick([1.5, 1.3, 1.4], [0.15, 0.131, 0.139])
+    slow = measured_beside_a_yardstick([1.2, 1.21, 1.19], [0.1, 0.101, 0.099])
+    assert verdicts(disturbed, quiet, SPEED_BY_YARDSTICK) == [Verdict.PASS]
+    assert verdicts(disturbed, quiet, MACHINE) == [Verdict.REGRESSED]
+    assert verdicts(slow, quiet, SPEED_BY_YARDSTICK) == [Verdict.REGRESSED]
+    assert verdicts(slow, quiet, MACHINE) == [Verdict.PASS]
+    assert verdicts(slow, quiet, SPEED) == []  # judged once
+
+
+def test_without_a_yardstick_on_both_sides_the_clock_judges(launches, measured_beside_a_yardstick):
+    fast, slow = launches([1.0, 1.01, 0.99]), measured_beside_a_yardstick([1.2, 1.21, 1.19], [0.1, 0.101, 0.099])
+    assert verdicts(slow, fast, SPEED) == [Verdict.REGRESSED]
+    assert verdicts(slow, fast, MACHINE) == verdicts(slow, fast, SPEED_BY_YARDSTICK) == []
+
+
+def test_launches_with_and_without_a_yardstick_are_judged_by_the_clock(make_record):
+    with_one = make_record([[1.0] * 8])
+    ranks = [msgspec.structs.replace(rank, yardstick_time_s=[0.1] * 8) for rank in with_one.ranks]
+    found = points([make_record([[1.0] * 8]), msgspec.structs.replace(with_one, ranks=ranks)])
+    assert set(found[0].values) == {SPEED, "peak_rss_bytes"}
 
 
 def test_one_launch_decides_nothing(launches):

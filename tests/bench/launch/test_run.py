@@ -63,13 +63,15 @@ def test_two_ranks_train_and_leave_their_records(run, launcher):
 
 
 def test_a_step_is_split_and_its_exchange_seen(run):
-    record = run(workers=2, split_steps=3, timeline=True, allreduce_rounds=3)
+    record = run(workers=2, split_steps=3, timeline=True, allreduce_rounds=3, yardstick=True)
     assert record.outcome is Outcome.OK, record.reason
     for rank in record.ranks:
         assert {len(rank.split.whole_s), len(rank.split.alone_s), len(rank.split.compute_s)} == {3}
         assert min(rank.split.compute_s) > 0
         assert rank.memory[-1].phase == "measure"  # what comes after is none of the step's memory
         assert 0 < rank.gemm_flop_per_s < 1e15
+        assert len(rank.yardstick_time_s) == len(rank.step_time_s)
+        assert 0 < min(rank.yardstick_time_s) < 1
     first = record.ranks[0]
     step_s = sum(first.step_time_s) / len(first.step_time_s)
     assert 0 < first.exchange_s["allreduce"] < step_s
