@@ -21,8 +21,8 @@ $(READY): requirements.lock requirements-horovod.lock pyproject.toml tools/setup
 bench: $(READY)  ## the main job: mergers, training and inference on 1 and 2 workers, table and figure
 	@$(BIN)/dgbench run quick
 
-test: $(READY) lint  ## lint, types and all tests but the lab's
-	@$(BIN)/python -m pytest -q --durations=8 --ignore=tests/lab
+test: $(READY) lint  ## lint, types and all tests but the lab's, two at a time
+	@$(BIN)/python -m pytest -q --durations=8 --numprocesses=2 --dist=loadgroup --ignore=tests/lab
 
 test-slurm: $(READY)  ## jobs of a real Slurm with 4 nodes on this machine (Debian, root; installs it when missing)
 	@bash tools/slurm.sh

@@ -26,6 +26,14 @@ settings.load_profile("shared machine")
 # A shell has what it starts in the background ignore interrupts; some tests are about them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several tests run at a time: a file's stay together, for its fixtures, and those of the one Slurm."""
+    for item in items:
+        group = "slurm" if item.path.parent.name == "slurm" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 RESOLUTION = 32
 SNAPSHOTS = 12
 
