@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +117,11 @@ def _against(here: dict[int, RunRecord], counts: Sequence[int]) -> list[dict[str
         float(np.std(profile.step_jitter)),
     )
     machine = calibrated(calibration, work, profile.batch_size, 1, None)
+    fabric = replace(machine.fabric, shared_cores=here[1].machine.get("cores", 0))  # all hosts are this machine
     rows = []
     for count in sorted(set(counts) & set(here)):
         emulated = float(steady_steps(here[count]).max(axis=0).mean())
-        projected = float(step(count, 1, machine.work, machine.fabric).total_s)
+        projected = float(step(count, 1, machine.work, fabric).total_s)
         rows.append(
             {
                 "hosts": count,

@@ -15,6 +15,10 @@ from bench.projection.allreduce import Number
 Times = Mapping[int, Sequence[float]]
 """Seconds of exchanges by message size, bytes."""
 
+COPIES_AND_ADDING = 1.75
+"""Handling of a byte over what one worker alone has of it: two copies (into the fusion buffer and back), each of a read
+and a write, are 4; adding is two reads and a write, 3 more."""
+
 SMALL_BYTES = 4096
 """Up to here the size of a message does not matter."""
 
@@ -27,12 +31,17 @@ class MeasuredFabric:
     node_bandwidth: bytes/s of a worker in each direction, its copying and adding included
     coordination_s: what two workers need to agree on an exchange, beyond what one needs by itself
     ring_coordination: they agree by a ring (Gloo), in N - 1 times that; else by doubling (MPI), in log2 N times
+    handling_s_per_byte: of a core, for every byte that a worker exchanges: copying and adding
+    shared_cores: of the machine that all workers are on, as the hosts of a lab are: they handle their bytes at the same
+        moments, which takes the longer, the more of them there are; 0 where each has cores of its own
     """
 
     latency_s: Number
     node_bandwidth: Number
     coordination_s: Number
     ring_coordination: bool
+    handling_s_per_byte: float = 0.0
+    shared_cores: int = 0
     host: bool = True
 
     def allreduce_s(self, m: Number, workers: int, per_node: int) -> Number:
@@ -41,7 +50,9 @@ class MeasuredFabric:
             return 0.0 * m
         agreeing = self.coordination_s * (workers - 1 if self.ring_coordination else np.log2(workers))
         rounds = 2 * (workers - 1) * self.latency_s
-        return agreeing + rounds + 2 * (workers - 1) / workers * m / self.node_bandwidth
+        queueing = max(workers / self.shared_cores - 1, 0) if self.shared_cores else 0
+        handling = queueing * self.handling_s_per_byte * m
+        return agreeing + rounds + 2 * (workers - 1) / workers * m / self.node_bandwidth + handling
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ def fitted(alone: Times, together: Times, by_mpi: Times | None) -> Measured:
     smallest messages in one round: that is `latency_s`, and what is left is coordination. Where there is no MPI the
     rest grows as N - 1 whichever of the two it is, so it is split in halves.
 
+    What a byte costs a core is the slope of one worker, who copies and has nothing to add.
+
     Raises
     ------
     ValueError: fewer than two sizes
@@ -80,9 +93,16 @@ def fitted(alone: Times, together: Times, by_mpi: Times | None) -> Measured:
             node_bandwidth=1 / max(float(slope), 1e-15),
             coordination_s=rest - 2 * latency,
             ring_coordination=not by_mpi,
+            handling_s_per_byte=COPIES_AND_ADDING * _slope(alone),
         ),
         each,
     )
+
+
+def _slope(times: Times) -> float:
+    """Seconds a byte between the smallest messages and the largest."""
+    small, large = min(times), max(times)
+    return max(float(np.median(times[large])) - _small(times), 0.0) / max(large - small, 1)
 
 
 def _small(times: Times) -> float:

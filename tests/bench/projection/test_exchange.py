@@ -1,5 +1,7 @@
 """What exchanges of one and two workers say of more: known laws are found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,3 +67,15 @@ def test_a_fabric_takes_draws():
         latency_s=np.full(5, 1e-4), node_bandwidth=np.full(5, 1e9), coordination_s=0.0, ring_coordination=True
     )
     assert fabric.allreduce_s(1e6, 4, 1).shape == (5,)
+
+
+def test_workers_on_the_same_cores_handle_their_bytes_one_after_the_other():
+    copying = 2e-10  # seconds a byte that one worker alone needs
+    alone = {size: [EACH_S + size * copying] for size in SIZES}
+    fabric = fitted(alone, times(EACH_S, BANDWIDTH), None).fabric
+    m = 2**26
+    own = fabric.allreduce_s(m, 16, 1)
+    assert replace(fabric, shared_cores=16).allreduce_s(m, 16, 1) == pytest.approx(own)
+    # Copies are 4 reads and writes, adding 3 more; 16 workers on 2 cores take 8 turns where one was measured.
+    queueing = replace(fabric, shared_cores=2).allreduce_s(m, 16, 1) - own
+    assert queueing == pytest.approx(7 * 7 / 4 * copying * m, rel=1e-4)
