@@ -46,10 +46,13 @@ def intelmpi(spec: RunSpec, worker: list[str], environment: Mapping[str, str], h
 
 def horovodrun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:
     """Horovod's own, with Gloo for the messages: Horovod 0.28's way through MPI gives Open MPI 5
-    options that it no longer takes. It passes the environment on by itself.
+    options that it no longer takes. It passes the environment on by itself. Where Gloo's interface is named, horovodrun
+    is told, too: left to look by itself it may take one single other host's loopback for its own.
     """
     where = _slots(spec, hosts) if hosts else f"localhost:{spec.workers}"
-    return ["horovodrun", "--gloo", "-np", str(spec.workers), "-H", where, *worker]
+    interface = environment.get("HOROVOD_GLOO_IFACE")
+    by = ["--network-interfaces", interface] if interface else []
+    return ["horovodrun", "--gloo", *by, "-np", str(spec.workers), "-H", where, *worker]
 
 
 def srun(spec: RunSpec, worker: list[str], environment: Mapping[str, str], hosts: Sequence[str]) -> list[str]:

@@ -59,6 +59,12 @@ def test_each_launcher_has_its_tokens(make_spec, launcher, here, on_nodes):
     assert command(make_spec(**ON_NODES), WORKER, VARIABLES, NODES) == [*on_nodes.split(), *WORKER]
 
 
+def test_horovodrun_is_told_the_interface_that_gloo_is_to_use(make_spec):
+    command = COMMANDS[Launcher.HOROVODRUN]
+    told = command(make_spec(workers=1), WORKER, {"HOROVOD_GLOO_IFACE": "eth0"}, ["n1"])
+    assert told == ["horovodrun", "--gloo", "--network-interfaces", "eth0", "-np", "1", "-H", "n1:1", *WORKER]
+
+
 def test_without_a_launcher_a_process_a_rank_starts_here(make_spec):
     command = COMMANDS[Launcher.LOCAL](make_spec(workers=3), ["printenv", "PMI_RANK", "PMI_SIZE"], {}, [])
     assert command[3:] == ["3", "printenv", "PMI_RANK", "PMI_SIZE"]
