@@ -62,7 +62,8 @@ def measure_trials(
 def told(groups: dict[str, list[RunRecord]], launches: int, effect: float) -> pd.DataFrame:
     """One row a group that is held against the reference: how often each verdict on its speed was given.
 
-    groups: launches of each, in the order in which they ran; ratio: median over trials, to the reference
+    groups: launches of each, in the order in which they ran; ratio: median over trials, to the reference; spread:
+        standard deviation of the logarithm of launches' speed, by the clock and by the yardstick where there is one
     """
     rows = []
     for name, records in groups.items():
@@ -73,9 +74,16 @@ def told(groups: dict[str, list[RunRecord]], launches: int, effect: float) -> pd
                 {"workers are": name, "trials": len(rulings)}
                 | {verdict.value: counted[verdict] for verdict in Verdict if verdict is not Verdict.NO_DATA}
                 | {"ratio": float(np.median([ruling.ratio for ruling in rulings])) if rulings else np.nan}
+                | _spreads(records)
                 | {"launches a side": launches, "provenance": records[0].provenance.value if records else ""}
             )
     return pd.DataFrame(rows)
+
+
+def _spreads(records: list[RunRecord]) -> dict[str, float]:
+    values = points(records)[0].values if len(records) > 1 else {}
+    names = {"spread by the clock": SPEED, "spread by the yardstick": SPEED_BY_YARDSTICK}
+    return {name: float(np.std(np.log(values[metric]), ddof=1)) for name, metric in names.items() if metric in values}
 
 
 def _rulings(
