@@ -25,13 +25,14 @@ WORKERS = (1, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """rounds: exchanges of each message size; steps: of training, measured"""
+    """rounds: exchanges of each message size; steps: of training, measured; launches: of each, in turn"""
 
     backbone: str
     resolution: int
     batch_size: int
     steps: int
     rounds: int
+    launches: int
 
 
 def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocation) -> Calibration:
@@ -50,11 +51,13 @@ def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocati
     points = [make_spec(site, DataRequest(), workers=workers, **fields) for workers in WORKERS]
     if not site.nodes > 1:
         points.append(msgspec.structs.replace(points[1], exchange=False, allreduce_rounds=0))
-    records = measure(points, site, results, DataRequest(), Terms(allocation=allocation))
-    if len(records) < len(points):
+    planned = points * wanted.launches
+    records = measure(planned, site, results, DataRequest(), Terms(allocation=allocation))
+    if len(records) < len(planned):
         raise InputError("another harness is at work on these points: wait for it, or give --results")
     profile = _profiled(wanted, results.folder.resolve() / "profile.json")
-    return calibration_of(records[0], records[1], profile, *records[2:])
+    kinds = [records[kind :: len(points)] for kind in range(len(points))]
+    return calibration_of(kinds[0], kinds[1], profile, *kinds[2:])
 
 
 def _profiled(wanted: Wanted, path: Path) -> ComputeProfile:

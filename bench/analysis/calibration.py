@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -48,23 +49,25 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def calibration_of(
-    one: RunRecord, two: RunRecord, profile: ComputeProfile, beside: RunRecord | None = None
+    ones: Sequence[RunRecord], twos: Sequence[RunRecord], profile: ComputeProfile, beside: Sequence[RunRecord] = ()
 ) -> Calibration:
-    """From a run of one worker and of two, both with `allreduce_rounds`, and of two that exchange nothing.
+    """From launches of one worker and of two, both with `allreduce_rounds`, and of two that exchange nothing.
 
     Raises
     ------
-    InputError: a run that failed, or measured no exchanges, or is of another number of workers
+    InputError: a launch that failed, or measured no exchanges, or is of another number of workers
     """
-    for record, workers in ((one, 1), (two, 2)):
+    for record, workers in [*((one, 1) for one in ones), *((two, 2) for two in twos)]:
         if not record.ranks or not all(rank.exchanges for rank in record.ranks):
             raise InputError(
                 f"{record.spec.name} ended as {record.outcome.value} without timed exchanges: {record.reason}"
             )
         if record.spec.workers != workers:
             raise InputError(f"a run of {record.spec.workers} workers stands where one of {workers} is needed")
-    if beside and not beside.ranks:
-        raise InputError(f"{beside.spec.name} ended as {beside.outcome.value}: {beside.reason}")
+    if failed := [record for record in beside if not record.ranks]:
+        raise InputError(f"{failed[0].spec.name} ended as {failed[0].outcome.value}: {failed[0].reason}")
+    one, two = ones[0], twos[0]
+    ranks = [rank for record in twos for rank in record.ranks]
     return Calibration(
         provenance=two.provenance,
         site=two.site,
@@ -74,15 +77,20 @@ def calibration_of(
         backbone=one.spec.backbone,
         resolution=one.spec.resolution,
         batch_size=one.spec.batch_size,
-        step_time_s=steady_steps(one).ravel().tolist(),
-        computing_lost=float(np.mean([rank.computing_lost for rank in two.ranks])),
+        step_time_s=_steps(ones),
+        computing_lost=float(np.mean([rank.computing_lost for rank in ranks])),
         profile=profile,
-        alone=_times(one.ranks, "horovod"),
-        together=_times(two.ranks, "horovod"),
-        by_mpi=_times(two.ranks, "mpi"),
+        alone=_times([rank for record in ones for rank in record.ranks], "horovod"),
+        together=_times(ranks, "horovod"),
+        by_mpi=_times(ranks, "mpi"),
         machine=two.machine,
-        beside_step_time_s=steady_steps(beside).ravel().tolist() if beside else [],
+        beside_step_time_s=_steps(beside),
     )
+
+
+def _steps(records: Sequence[RunRecord]) -> list[float]:
+    """Steady steps of all launches and ranks, seconds."""
+    return [float(seconds) for record in records for seconds in steady_steps(record).ravel()]
 
 
 def _times(ranks: list[RankRecord], way: str) -> dict[int, list[float]]:

@@ -33,6 +33,7 @@ def add(commands: Any) -> None:
     option("--batch-size", type=int, default=8, help="images of a worker and step (8)")
     option("--steps", type=int, default=30, help="measured steps (30)")
     option("--rounds", type=int, default=20, help="exchanges of each size (20)")
+    option("--launches", type=int, default=1, help="of each, in turn: on a shared machine one says little (1)")
     option("--site", default="local", help="name in jobs/sites, or a file (local)")
     option("--hostfile", type=Path, metavar="FILE", help="nodes to run on (those of the Slurm allocation around)")
     option("--results", type=Path, metavar="DIR", help="folder of the runs (results/calibration)")
@@ -48,7 +49,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from bench.store.calibration import write_calibration
     from bench.store.results import Results
 
-    for name, smallest in (("steps", 8), ("rounds", 3)):
+    for name, smallest in (("steps", 8), ("rounds", 3), ("launches", 1)):
         if getattr(arguments, name) < smallest:
             raise InputError(f"--{name} {getattr(arguments, name)} is too small: {smallest} or more is allowed")
     results = Results(arguments.results or REPOSITORY / "results" / "calibration")
@@ -62,6 +63,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         steps=arguments.steps,
         rounds=arguments.rounds,
+        launches=arguments.launches,
     )
     calibration = calibrate(allocation.narrowed(load_site(arguments.site)), results, wanted, allocation)
     write_calibration(calibration, out)

@@ -108,7 +108,7 @@ def errors_table(records: Sequence[RunRecord], wanted: Wanted) -> pd.DataFrame:
 def _against(here: dict[int, RunRecord], counts: Sequence[int]) -> list[dict[str, object]]:
     """Predicted and emulated steps of one backbone on one network."""
     profile = read_profile(Path(here[1].spec.profile))
-    calibration = calibration_of(here[1], here[2], profile)
+    calibration = calibration_of([here[1]], [here[2]], profile)
     steps = np.array(calibration.step_time_s)
     work = work_from(
         float(steps.mean()),

@@ -117,7 +117,7 @@ def summary_of(calibration: Calibration) -> dict[str, str | float]:
         "nodes": float(calibration.nodes),
         "step_time_s": float(steps.mean()),
         "step_jitter": float(steps.std() / steps.mean()),
-        "contention": _contention(calibration) if calibration.beside_step_time_s else Constants().contention,
+        "contention": _contention(calibration) if calibration.beside_step_time_s else float(Constants().contention),
         "computing_lost": calibration.computing_lost,
         "each_exchange_s": measured.each_s,
         "latency_s": float(measured.fabric.latency_s),

@@ -52,7 +52,7 @@ def run(make_record):
 
 
 def test_a_calibration_survives_its_file_and_says_what_was_measured(run, tmp_path):
-    calibration = calibration_of(run(1), run(2), PROFILE)
+    calibration = calibration_of([run(1)], [run(2)], PROFILE)
     write_calibration(calibration, tmp_path / "here.json")
     again = read_calibration(tmp_path / "here.json")
     assert again == calibration
@@ -64,11 +64,11 @@ def test_a_calibration_survives_its_file_and_says_what_was_measured(run, tmp_pat
 
 def test_calibrated_on_emulated_ranks_it_is_emulated(run):
     emulated = {"provenance": Provenance.EMULATED}
-    assert calibration_of(run(1, **emulated), run(2, **emulated), PROFILE).provenance is Provenance.EMULATED
+    assert calibration_of([run(1, **emulated)], [run(2, **emulated)], PROFILE).provenance is Provenance.EMULATED
 
 
 def test_the_machine_of_a_calibration_has_its_network_its_cycle_and_what_exchanges_take_from_computing(run):
-    calibration = calibration_of(run(1), run(2, mpi=False), PROFILE)
+    calibration = calibration_of([run(1)], [run(2, mpi=False)], PROFILE)
     work = work_from(1.0, [(g.elements, g.ready_s) for g in PROFILE.gradients], PROFILE.backward_s, 0.01)
     machine = calibrated(calibration, work, 8, 1, None)
     assert (machine.work.stolen, machine.work.compute_s) == (pytest.approx(0.1), 1.0)
@@ -78,7 +78,7 @@ def test_the_machine_of_a_calibration_has_its_network_its_cycle_and_what_exchang
 
 def test_workers_that_slow_each_other_down_on_their_node_are_projected_to_do_so(run, make_record):
     beside = make_record([[1.1, 1.3] * 6] * 2, exchange=False)
-    calibration = calibration_of(run(1), run(2, mpi=False), PROFILE, beside)
+    calibration = calibration_of([run(1)], [run(2, mpi=False)], PROFILE, [beside])
     work = work_from(1.0, [(g.elements, g.ready_s) for g in PROFILE.gradients], PROFILE.backward_s, 0.01)
     projected = step(2, 2, calibrated(calibration, work, 8, 2, None).work, FREE)
     assert projected.compute_s + projected.contention_s == pytest.approx(1.2)
@@ -86,14 +86,20 @@ def test_workers_that_slow_each_other_down_on_their_node_are_projected_to_do_so(
     assert summary_of(calibration)["contention"] == pytest.approx(0.4)
 
 
+def test_all_launches_count(run, make_record):
+    calibration = calibration_of([run(1)] * 3, [run(2)] * 3, PROFILE, [make_record([[1.1] * 12] * 2)] * 3)
+    assert (len(calibration.step_time_s), len(calibration.beside_step_time_s)) == (36, 72)
+    assert len(calibration.together[4]) == 3 * 2 * 4
+
+
 def test_workers_on_nodes_of_their_own_say_nothing_of_sharing_one(run):
-    assert calibration_of(run(1), run(2), PROFILE).beside_step_time_s == []
+    assert calibration_of([run(1)], [run(2)], PROFILE).beside_step_time_s == []
 
 
 def test_a_failed_run_side_by_side_is_told(run, make_record):
     failed = msgspec.structs.replace(make_record([[1.0] * 12] * 2), outcome=Outcome.OOM, ranks=[], reason="no memory")
     with pytest.raises(InputError, match="oom: no memory"):
-        calibration_of(run(1), run(2), PROFILE, failed)
+        calibration_of([run(1)], [run(2)], PROFILE, [failed])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +108,7 @@ def test_a_failed_run_side_by_side_is_told(run, make_record):
 def test_runs_that_do_not_fit_are_refused(run, make_record, one, two, message):
     first = run(one) if one else make_record([[1.0] * 12])
     with pytest.raises(InputError, match=message):
-        calibration_of(first, run(two), PROFILE)
+        calibration_of([first], [run(two)], PROFILE)
 
 
 @pytest.mark.parametrize(
