@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Exit codes: 0 all points ended well, 1 some did not, 2 wrong input, 130 interrupted.
     """
     arguments = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a batch system's wish ends a run as Ctrl-C does
+    # A batch system's wish ends a run as Ctrl-C does, also where a shell has background processes ignore that.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

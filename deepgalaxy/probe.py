@@ -18,7 +18,7 @@ RECORDED_PREFIXES = (
 )
 
 SLOWDOWN = "DEEPGALAXY_SLOWDOWN"
-"""Share of each step's time that a rank waits after it: to try on a known slow-down whether a gate finds it."""
+"""Share of each step's time that a rank keeps its core busy after it: does a gate find a known slow-down?"""
 
 
 def memory(phase: str) -> MemorySample:
