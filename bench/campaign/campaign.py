@@ -23,7 +23,7 @@ from deepgalaxy.words import Compute, Mode
 GLOBAL_BATCH = "global_batch_size"
 
 FIELDS = (
-    *("steps", "warmup_steps", "split_steps", "timeline", "allreduce_rounds"),
+    *("steps", "warmup_steps", "split_steps", "timeline", "allreduce_rounds", "yardstick"),
     *("optimizer", "learning_rate", "seed", "classes"),
     *("mode", "backbone", "resolution", "batch_size", GLOBAL_BATCH, "precision", "engine", "device", "profile"),
     *("cores_per_worker", "workers"),
