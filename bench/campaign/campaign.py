@@ -115,7 +115,10 @@ def expand(campaign: Campaign, site: Site, oversubscribe: bool = False) -> list[
             table["workers"] = parse_counts(table["workers"], "workers")
         fields = {name: table[name] for name in FIELDS if name in table}
         for values in combinations(fields, together, without):
-            spec = make_spec(site, campaign.data, oversubscribe=oversubscribe, **_local_batch(values))
+            try:
+                spec = make_spec(site, campaign.data, oversubscribe=oversubscribe, **_local_batch(values))
+            except InputError as error:
+                raise InputError(f"campaign {campaign.name}: {error}") from None
             specs.setdefault(spec.key, spec)
     return list(specs.values())
 
@@ -148,7 +151,9 @@ def make_spec(site: Site, data: DataRequest, **fields: Any) -> RunSpec:
     try:
         return msgspec.convert(fields | placed, RunSpec)
     except msgspec.ValidationError as error:
-        raise InputError(str(error)) from None
+        told, _, place = str(error).partition(" - at `$.")
+        name = place.rstrip("`")
+        raise InputError(f"{name} {fields[name]!r}: {told}" if name in fields else str(error)) from None
 
 
 def shipped(kind: str) -> list[Path]:

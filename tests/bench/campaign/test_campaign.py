@@ -66,6 +66,11 @@ def test_a_wrong_campaign_is_refused_in_one_line(tmp_path, old, new, told):
     assert "\n" not in str(caught.value)
 
 
+def test_a_value_of_the_wrong_type_is_named_with_its_campaign(tmp_path):
+    with pytest.raises(InputError, match="campaign test: steps 'many': Expected `int`, got `str`"):
+        expand(load(tmp_path, TEXT.replace("steps = 5", 'steps = "many"')), SITE)
+
+
 def test_a_range_of_counts_a_zip_and_an_exclude(tmp_path):
     text = TEXT.replace("workers = [1, 2, 16]", 'workers = "1:4"\nzip = [["backbone", "resolution"]]')
     specs = expand(
