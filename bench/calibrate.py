@@ -49,7 +49,7 @@ def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocati
     fields = {"backbone": wanted.backbone, "resolution": wanted.resolution, "batch_size": wanted.batch_size}
     fields |= {"mode": "train", "steps": wanted.steps, "allreduce_rounds": wanted.rounds, "learning_rate": 1.0}
     points = [make_spec(site, DataRequest(), workers=workers, **fields) for workers in WORKERS]
-    if not site.nodes > 1:
+    if site.nodes == 1:
         points.append(msgspec.structs.replace(points[1], exchange=False, allreduce_rounds=0))
     planned = points * wanted.launches
     records = measure(planned, site, results, DataRequest(), Terms(allocation=allocation))

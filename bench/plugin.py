@@ -208,8 +208,8 @@ class Benchmarks:
             pytest.fail(str(error), pytrace=False)
         now = gate.points(mine)
         alike = {new.key for new in now}
-        rows = gate.compare(now, [old for old in self.reference.points if old.key in alike], EFFECT)
-        rows = [row for row in rows if not (self.ignore_machine and row.metric == gate.MACHINE)]
+        then = [old for old in self.reference.points if old.key in alike]
+        rows = gate.compare(now, then, EFFECT, ignore_machine=self.ignore_machine)
         against = f"against baseline {self.reference.name}: "
         if not rows:
             pytest.skip(against + "ranks that share cores are not gated")

@@ -121,8 +121,13 @@ def _values(record: RunRecord) -> dict[str, float]:
     return values
 
 
-def compare(current: Sequence[Point], reference: Sequence[Point], effect: float) -> list[Comparison]:
-    """Every point of the reference and every metric; points without a counterpart have no data."""
+def compare(
+    current: Sequence[Point], reference: Sequence[Point], effect: float, *, ignore_machine: bool = False
+) -> list[Comparison]:
+    """Every point of the reference and every metric; points without a counterpart have no data.
+
+    ignore_machine: leave the yardstick's own time out, which tells of the machine and not of the code
+    """
     here, there = ({point.key: point for point in side} for side in (current, reference))
     rows = []
     for key in [*there, *(key for key in here if key not in there)]:
@@ -131,7 +136,7 @@ def compare(current: Sequence[Point], reference: Sequence[Point], effect: float)
         rows += [
             _compared(name, metric, METRICS[metric], mine.get(metric, []), theirs.get(metric, []), effect)
             for metric in METRICS
-            if metric not in _unused(mine, theirs)
+            if metric not in _unused(mine, theirs) and not (ignore_machine and metric == MACHINE)
         ]
     return rows
 

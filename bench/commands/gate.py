@@ -104,7 +104,7 @@ def _draw(rows: Sequence[Any], arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from bench.analysis.gate import MACHINE, Verdict, compare, overall, points
+    from bench.analysis.gate import Verdict, compare, overall, points
     from bench.store import baselines
 
     reference = baselines.read(baselines.locate(load_site(arguments.site).name, arguments.baseline))
@@ -113,9 +113,8 @@ def _check(arguments: argparse.Namespace) -> int:
     ]
     if not arguments.mixed:
         baselines.require_same_facts(reference, records)
-    rows = compare(points(records), reference.points, effect=_effect(arguments))
-    if arguments.ignore_machine:
-        rows = [row for row in rows if row.metric != MACHINE]
+    effect, ignore = _effect(arguments), arguments.ignore_machine
+    rows = compare(points(records), reference.points, effect, ignore_machine=ignore)
     _print(rows, as_json=arguments.json)
     if arguments.junit:
         _write_junit(arguments.junit, rows, reference.expected_failures)

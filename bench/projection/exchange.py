@@ -5,16 +5,13 @@ The laws are those of `bench.projection.allreduce`; what a message costs is meas
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.projection.allreduce import Number
 
-Floats = NDArray[np.float64]
 Times = Mapping[int, Sequence[float]]
 """Seconds of exchanges by message size, bytes."""
 
@@ -71,8 +68,8 @@ def fitted(alone: Times, together: Times, by_mpi: Times | None) -> Measured:
 
     alone, together: through Horovod on 1 and on 2 workers; by_mpi: MPI's own on 2, None where there is no MPI
 
-    The largest three messages give the slope (the median of their pairs', as Theil and Sen do); the constant is the
-    median of what that leaves of all sizes. Of the constant, `each_s` is what one worker has as well. MPI sums its
+    The largest three messages give the slope (Theil and Sen's median of pairs); the constant is the median of what that
+    leaves of all sizes. Of the constant, `each_s` is what one worker has as well. MPI sums its
     smallest messages in one round: that is `latency_s`, and what is left is coordination. Where there is no MPI the
     rest grows as N - 1 whichever of the two it is, so it is split in halves.
 
@@ -82,29 +79,26 @@ def fitted(alone: Times, together: Times, by_mpi: Times | None) -> Measured:
     ------
     ValueError: fewer than two sizes
     """
+    from scipy import stats  # half a second, which a projection without a calibration need not wait for
+
     if len(together) < 2:
         raise ValueError(f"{len(together)} message sizes on two workers: two or more are needed")
     sizes = np.array(sorted(together), float)
     medians = np.array([np.median(together[int(size)]) for size in sizes])
-    slope = max(np.median([np.subtract(*b) / np.subtract(*a) for a, b in _pairs(sizes[-3:], medians[-3:])]), 1e-15)
+    slope = max(float(stats.theilslopes(medians[-3:], sizes[-3:]).slope), 1e-15)
     each = _small(alone)
     rest = max(float(np.median(medians - slope * sizes)) - each, 0.0)
     latency = min(_small(by_mpi), rest / 2) if by_mpi else rest / 4
     return Measured(
         MeasuredFabric(
             latency_s=latency,
-            node_bandwidth=float(1 / slope),
+            node_bandwidth=1 / slope,
             coordination_s=rest - 2 * latency,
             ring_coordination=not by_mpi,
             handling_s_per_byte=COPIES_AND_ADDING * _slope(alone),
         ),
         each,
     )
-
-
-def _pairs(sizes: Floats, seconds: Floats) -> list[tuple[Floats, Floats]]:
-    """Every two of the points: their sizes and their seconds."""
-    return [(sizes[[j, i]], seconds[[j, i]]) for i, j in itertools.combinations(range(len(sizes)), 2)]
 
 
 def _slope(times: Times) -> float:

@@ -82,11 +82,13 @@ def calibrated(calibration: Calibration, work: Work, batch_size: int, per_node: 
         node as well, or where they were on two
     """
     measured = fitted(calibration.alone, calibration.together, calibration.by_mpi or None)
-    work = replace(work, cycle_s=measured.each_s, stolen=calibration.computing_lost)
+    work = replace(
+        work, cycle_s=measured.each_s, stolen=calibration.computing_lost, contention=_contention(calibration)
+    )
     if calibration.beside_step_time_s:
         beside = np.array(calibration.beside_step_time_s)
         jitter = max(float(beside.std() / beside.mean()), float(work.jitter))
-        work = replace(work, contention=_contention(calibration), jitter=jitter)
+        work = replace(work, jitter=jitter)
     fabric = measured.fabric
     if calibration.nodes > 1 or network is None:
         return Machine(
@@ -102,7 +104,12 @@ def calibrated(calibration: Calibration, work: Work, batch_size: int, per_node: 
 
 
 def _contention(calibration: Calibration) -> float:
-    """Share by which computing slows down on a full node, see `Work`: two workers bear half of it."""
+    """Share by which computing slows down on a full node, see `Work`: two workers bear half of it.
+
+    The constant of other machines where no two workers were on one node.
+    """
+    if not calibration.beside_step_time_s:
+        return float(Constants().contention)
     slowed = float(np.mean(calibration.beside_step_time_s) / np.mean(calibration.step_time_s))
     return max(0.0, 2 * (slowed - 1))
 
@@ -117,7 +124,7 @@ def summary_of(calibration: Calibration) -> dict[str, str | float]:
         "nodes": float(calibration.nodes),
         "step_time_s": float(steps.mean()),
         "step_jitter": float(steps.std() / steps.mean()),
-        "contention": _contention(calibration) if calibration.beside_step_time_s else float(Constants().contention),
+        "contention": _contention(calibration),
         "computing_lost": calibration.computing_lost,
         "each_exchange_s": measured.each_s,
         "latency_s": float(measured.fabric.latency_s),

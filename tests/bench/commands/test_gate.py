@@ -19,10 +19,13 @@ def stored(tmp_path, make_record, monkeypatch):
     """A function that stores launches of one point in a folder of results."""
     monkeypatch.setattr(baselines, "BASELINES", tmp_path / "baselines")
 
-    def store(name, seconds, machine=None, **fields):
+    def store(name, seconds, machine=None, yardstick_s=0.0, **fields):
         results = Results(tmp_path / name)
         for second in seconds:
             record = make_record([[second] * 8], **fields)
+            beside = [yardstick_s * second] * 8 if yardstick_s else []  # the machine is what differs between launches
+            ranks = [msgspec.structs.replace(rank, yardstick_time_s=beside) for rank in record.ranks]
+            record = msgspec.structs.replace(record, ranks=ranks)
             launch, folder = results.new_launch(record.spec)
             facts = machine or {"cpu": "Xeon"}
             results.write(msgspec.structs.replace(record, site="local", machine=facts, launch=launch), folder)
@@ -60,6 +63,17 @@ def test_a_check_has_a_verdict_and_an_exit_code_of_its_own(stored, tmp_path, cap
     assert verdict in said.out and verdict in said.err
     failures = Xml.parse(junit).getroot().findall(".//failure")
     assert bool(failures) == (code != 0)
+
+
+def test_a_slow_machine_fails_a_check_unless_only_the_code_is_asked_about(stored, capsys):
+    fast, slow = stored("base", [1.0, 1.01, 0.99], yardstick_s=0.1), stored("now", [1.2, 1.21, 1.19], yardstick_s=0.1)
+    assert main(["baseline", "create", "quick", "--results", fast]) == 0
+    check = ["check", "quick", "--baseline", "main", "--results", slow]
+    capsys.readouterr()
+    assert main([*check, "--json"]) == 1
+    found = {row["metric"]: row["verdict"] for row in json.loads(capsys.readouterr().out)}
+    assert found == {"images_per_yardstick": "pass", "yardstick_time_s": "regressed", "peak_rss_bytes": "pass"}
+    assert main([*check, "--ignore-machine"]) == 0
 
 
 def test_a_promoted_baseline_keeps_the_old_one(stored, tmp_path, capsys):
