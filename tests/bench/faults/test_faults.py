@@ -39,7 +39,8 @@ def campaign(tmp_path, data_file, request):
     return path, tmp_path / "results"
 
 
-def start(campaign, *options, fault="", verb="resume"):
+def start(campaign, *options, fault="", verb="resume", in_background=False):
+    """The harness on a campaign; in_background: deaf to interrupts, as a shell starts what is followed by &."""
     path, results = campaign
     command = [sys.executable, str(HARNESS), verb, str(path), "--results", str(results), "--oversubscribe", *options]
     return subprocess.Popen(
@@ -49,6 +50,7 @@ def start(campaign, *options, fault="", verb="resume"):
         text=True,
         env=os.environ | {"DG_FAULT": fault, "PYTHONPATH": str(REPOSITORY)},
         start_new_session=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if in_background else None,
     )
 
 
@@ -95,9 +97,11 @@ def test_killed_at_random_moments_it_goes_on(campaign):
     require_whole(campaign, POINTS_TO_KILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_records_so_and_goes_on(campaign, number):
-    process = start(campaign)
+@pytest.mark.parametrize(
+    ("number", "in_background"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_interrupted_it_records_so_and_goes_on(campaign, number, in_background):
+    process = start(campaign, in_background=in_background)
     while not list(campaign[1].glob("runs/*/launch-*/record.json")):
         time.sleep(0.05)
         assert process.poll() is None
