@@ -1,115 +1,123 @@
 """What keeps N ranks on one machine from N times the speed of one: measured against its bound.
 
-Three ways to use all slots, and one rank alone, in turn, several rounds of them, so that the
-machine's drifts hit all alike:
+Three ways to use all slots, and one rank alone:
 
   one          one rank, bound to its cores
   ranks        one rank a slot, as this suite runs them
-  stock        the same number under plain `horovodrun --gloo -np N` with default settings
   independent  as many processes that exchange nothing: what the machine gives when they only
                share it. Their slowest process sets the bound on the ranks' efficiency.
+  stock        ranks under plain `horovodrun --gloo -np N` with default settings
 
-Ranks that exchange also wait for one another in every step. What that alone costs follows from the independent
-processes: `in-step` is as if the i-th step of each had ended with the slowest one's. It is measured steps, put side by
-side; ranks that lose no more than that lose to the machine's jitter alone.
+The first three train by turns (`bench.launch.turns`), and the last with `one` again, so that the machine's drifts hit
+all alike. Ranks that exchange also wait for one another in every step. What that alone costs follows from the
+independent processes: `in-step` is as if the i-th step of each had ended with the slowest one's. It is measured steps,
+put side by side; ranks that lose no more than that lose to the machine's jitter alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.analysis.intervals import interval, mean_throughput, throughput_draws
-from bench.analysis.scaling import steady_launches
+from bench.analysis.turns import Floats, in_step_times, ratio, turn_times
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
 from bench.execute import summary
-from bench.launch.run import run_point
+from bench.launch.turns import Way, run_in_turn, together
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Outcome, Runtime
+from deepgalaxy.words import Runtime
 
-WAYS = ("one", "ranks", "stock", "independent")
-IN_STEP = "in-step"
+ONE, RANKS, INDEPENDENT, STOCK, IN_STEP = "one", "ranks", "independent", "stock", "in-step"
+TURN_STEPS = 6
+
+Group = tuple[RunRecord, ...]
+"""Launches that took turns with one another."""
 
 
 def measure_overhead(
     site: Site, results: Results, *, backbone: str, resolution: int, batch_size: int, steps: int, rounds: int
 ) -> pd.DataFrame:
-    """Run every way once a round, and compare all launches that the results hold; see `compare`.
+    """Run every way so many times, and compare all launches that the results hold; see `compare`.
 
     Raises
     ------
-    InputError: a site of one slot, where there is nothing to compare; no round in which all
-        ways ended well
+    InputError: a site of one slot, where there is nothing to compare; steps that are no whole turns; no launches of a
+        group in which all ended well
     """
     if site.slots < 2:
         raise InputError(f"site {site.name} has 1 slot; two or more are needed to measure what they cost each other")
     fields = {"mode": "train", "backbone": backbone, "resolution": resolution, "batch_size": batch_size}
-    base = make_spec(site, DataRequest(), workers=site.slots, steps=steps, learning_rate=1.0, **fields)
+    fields |= {"steps": steps, "turn_steps": TURN_STEPS, "learning_rate": 1.0}
+    base = make_spec(site, DataRequest(), workers=site.slots, **fields)
+    groups = ways(base, site)
     provide(DataRequest(), [base])
-    progress = Progress(rounds * len(WAYS))
-    for _ in range(rounds):
-        for way, spec, launcher in _ways(base, site):
-            number, folder = results.new_launch(spec)
-            record = run_point(spec, msgspec.structs.replace(site, launcher=launcher), number, folder)
-            results.write(record, folder)
-            progress.note(f"{way}: {summary(record)}")
-    good = [record for record in results.records() if record.outcome is Outcome.OK]
-    return compare({way: [r for r in good if r.spec.key == spec.key] for way, spec, _ in _ways(base, site)})
+    note = Progress(1).note
+    for number in range(1, rounds + 1):
+        for group in groups:
+            for way, record in zip(group, run_in_turn(group, results), strict=True):
+                note(f"{number}, {way.name}: {summary(record)}")
+    return compare(*(together(results, group) for group in groups))
 
 
-def compare(records: dict[str, list[RunRecord]], seed: int = 0) -> pd.DataFrame:
-    """One row a way, and `in-step`: step time, throughput, efficiency relative to `one`, with 95% intervals.
+def ways(base: RunSpec, site: Site) -> tuple[list[Way], list[Way]]:
+    """The ways that take turns: one, ranks and independent; one and stock. base: a rank on every slot."""
+    change = msgspec.structs.replace
+    one = Way(ONE, change(base, workers=1, workers_per_node=1), site)
+    plain = change(site, launcher=Launcher.HOROVODRUN)
+    return (
+        [one, Way(RANKS, base, site), Way(INDEPENDENT, change(base, exchange=False), site)],
+        [one, Way(STOCK, change(base, runtime=Runtime.STOCK), plain)],
+    )
 
-    of_bound: efficiency over that of `in-step`
+
+def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
+    """One row a way: step time, throughput, efficiency relative to `one` and to `in-step`, with 95% intervals.
+
+    ours: launches of one, ranks and independent that took turns; stock: of one and stock
+    of_bound: throughput over that of `in-step`
 
     Raises
     ------
-    InputError: a way without any launch that ended well
+    InputError: no such launches
     """
-    rng = np.random.default_rng(seed)
-    for way, launches in records.items():
-        if not launches:
-            raise InputError(f"no launch of {way!r} ended well; their folders hold the logs")
-    ways = {way: steady_launches(launches) for way, launches in records.items()}
-    together = ways["independent"]
-    ways[IN_STEP] = together._replace(step_times_s=[s.max(axis=0, keepdims=True) for s in together.step_times_s])
-    records = records | {IN_STEP: records["independent"]}
-    draws = throughput_draws(ways, rng)
-    values = {way: mean_throughput(launches) for way, launches in ways.items()}
-    rows = []
-    for way in records:
-        workers = records[way][0].spec.workers
-        low, high = interval(draws[way] / draws["one"] / workers)
-        alone = way == "one"
-        rows.append(
-            {
-                "way": way,
-                "workers": workers,
-                "step_time_s": records[way][0].spec.global_batch_size / values[way],
-                "throughput_images_per_s": values[way],
-                "efficiency": values[way] / values["one"] / workers,
-                "efficiency_low": 1.0 if alone else low,
-                "efficiency_high": 1.0 if alone else high,
-                "of_bound": np.nan if alone else values[way] / values[IN_STEP],
-                "launches": len(records[way]),
-                "provenance": records[way][0].provenance.value,
-            }
-        )
+    for name, groups in ((RANKS, ours), (STOCK, stock)):
+        if not groups:
+            raise InputError(f"no launch of {name!r} beside one rank ended well; the launches' folders hold the logs")
+    rows = [_row(ONE, [(group[0], group[0]) for group in ours], turn_times)]
+    rows.append(_row(RANKS, [(one, ranks) for one, ranks, _ in ours], turn_times))
+    rows.append(_row(INDEPENDENT, [(one, alone) for one, _, alone in ours], turn_times))
+    rows.append(_row(IN_STEP, [(one, alone) for one, _, alone in ours], in_step_times))
+    rows.append(_row(STOCK, list(stock), turn_times))
+    bound = {
+        RANKS: ratio([(turn_times(ranks), in_step_times(alone)) for _, ranks, alone in ours]),
+        INDEPENDENT: ratio([(turn_times(alone), in_step_times(alone)) for _, _, alone in ours]),
+    }
+    for row in rows:
+        values = bound.get(row["way"], (np.nan, np.nan, np.nan))
+        row |= dict(zip(("of_bound", "of_bound_low", "of_bound_high"), values, strict=True))
     return pd.DataFrame(rows)
 
 
-def _ways(base: RunSpec, site: Site) -> Iterator[tuple[str, RunSpec, Launcher]]:
-    change = msgspec.structs.replace
-    yield "one", change(base, workers=1, workers_per_node=1), site.launcher
-    yield "ranks", base, site.launcher
-    yield "stock", change(base, runtime=Runtime.STOCK), Launcher.HOROVODRUN
-    yield "independent", change(base, exchange=False), site.launcher
+def _row(way: str, pairs: Sequence[Group], times: Callable[[RunRecord], Floats]) -> dict[str, Any]:
+    """pairs: one rank's launches, each with the way's that took turns with it; times: of the way's turns, seconds"""
+    spec = pairs[0][1].spec
+    step = float(np.median([times(record) for _, record in pairs])) / (spec.turn_steps - 1)
+    efficiency = ratio([(times(record), turn_times(one)) for one, record in pairs]) if way != ONE else (1.0, 1.0, 1.0)
+    return {
+        "way": way,
+        "workers": spec.workers,
+        "step_time_s": step,
+        "throughput_images_per_s": spec.global_batch_size / step,
+        **dict(zip(("efficiency", "efficiency_low", "efficiency_high"), efficiency, strict=True)),
+        "launches": len(pairs),
+        "provenance": pairs[0][1].provenance.value,
+    }

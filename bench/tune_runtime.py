@@ -1,8 +1,8 @@
 """Which runtime settings are fastest on a machine: a two-level experiment, and its winner against the start.
 
 First all settings are varied at once over launches in random order (`bench.analysis.design`). Then the winner, the
-site's own settings and stock ones are launched in turn. Whatever was launched is in `tuning.jsonl` as it ends, and a
-second call with the same point and site goes on.
+site's own settings and stock ones are launched together and take turns (`bench.launch.turns`). Whatever was launched
+is in `tuning.jsonl` as it ends, and a second call with the same point and site goes on.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.design import better_level, effects, screening
-from bench.analysis.intervals import Launches, mean_throughput
-from bench.analysis.ratio import round_ratio
 from bench.analysis.scaling import steady_steps
+from bench.analysis.turns import ratio, turn_times
 from bench.campaign.site import Site
 from bench.execute import summary
 from bench.launch.run import run_point
+from bench.launch.turns import Way, run_in_turn
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
+from deepgalaxy.record import RunRecord
 from deepgalaxy.runtime import Settings
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Outcome, Runtime
@@ -38,6 +39,8 @@ FEWEST_BLOCKS = 2
 FEWEST_ROUNDS = 2
 
 ALLOCATORS = ("tcmalloc_minimal", "tcmalloc", "jemalloc")
+
+TURN_STEPS = 4
 
 START, WINNER, STOCK = "site", "winner", "stock"
 
@@ -54,7 +57,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """One launch of the search, as it is kept.
 
     stage: `screen` or `confirm`; number: of the run in its design, or 0; block: which repeat, or round
-    step_time_s: steady steps of the slowest rank; empty where it failed
+    step_time_s: of the slowest rank, all steady steps or the mean ones of each turn; empty where it failed
     """
 
     key: str
@@ -128,16 +131,27 @@ class Search:
         for block in self._blocks(SCREENING_SHARE, len(self._design), FEWEST_BLOCKS):
             for number in self._rng.permutation(len(self._design)):
                 if not self._done("screen", str(number), block):
-                    self._launch("screen", str(number), int(number), block, self._at(self._design[number]))
+                    self._launch(int(number), block, self._at(self._design[number]))
 
     def _confirm(self, winner: Settings) -> None:
-        ways = {START: self._site.runtime, WINNER: winner, STOCK: Settings()}
+        found = {START: self._site.runtime, WINNER: winner, STOCK: Settings()}
         if winner == self._site.runtime:
-            del ways[WINNER]
-        for block in self._blocks(1.0, len(ways), FEWEST_ROUNDS):
-            for way in list(ways)[:: 1 if block % 2 else -1]:
-                if not self._done("confirm", way, block, ways[way]):
-                    self._launch("confirm", way, 0, block, ways[way])
+            del found[WINNER]
+        steps = TURN_STEPS * -(-self._spec.steps // TURN_STEPS)
+        spec = msgspec.structs.replace(self._spec, steps=steps, turn_steps=TURN_STEPS)
+        stock = msgspec.structs.replace(spec, runtime=Runtime.STOCK)
+        ways = [
+            Way(name, stock if name == STOCK else spec, msgspec.structs.replace(self._site, runtime=settings))
+            for name, settings in found.items()
+        ]
+        for block in self._blocks(1.0, 1, FEWEST_ROUNDS):
+            if all(self._done("confirm", name, block, settings) for name, settings in found.items()):
+                continue
+            began = time.monotonic()
+            records = run_in_turn(ways[:: 1 if block % 2 else -1], self._results)
+            self._longest_s = time.monotonic() - began
+            for way, record in zip(ways[:: 1 if block % 2 else -1], records, strict=True):
+                self._keep("confirm", way.name, 0, block, found[way.name], record)
 
     def _blocks(self, share: float, launches: int, fewest: int) -> Iterator[int]:
         """Numbers of blocks from 1, as long as another one fits into this share of the time."""
@@ -159,13 +173,15 @@ class Search:
             for row in self._rows
         )
 
-    def _launch(self, stage: str, way: str, number: int, block: int, settings: Settings) -> None:
+    def _launch(self, number: int, block: int, settings: Settings) -> None:
         began = time.monotonic()
-        spec = msgspec.structs.replace(self._spec, runtime=Runtime.STOCK) if way == STOCK else self._spec
-        launch, folder = self._results.new_launch(spec)
-        record = run_point(spec, msgspec.structs.replace(self._site, runtime=settings), launch, folder)
+        launch, folder = self._results.new_launch(self._spec)
+        record = run_point(self._spec, msgspec.structs.replace(self._site, runtime=settings), launch, folder)
         self._results.write(record, folder)
-        good = record.outcome is Outcome.OK
+        self._longest_s = max(self._longest_s, time.monotonic() - began)
+        self._keep("screen", str(number), number, block, settings, record)
+
+    def _keep(self, stage: str, way: str, number: int, block: int, settings: Settings, record: RunRecord) -> None:
         row = Launch(
             key=self._spec.key,
             site=self._site.name,
@@ -174,12 +190,11 @@ class Search:
             number=number,
             block=block,
             settings=settings,
-            step_time_s=[float(s) for s in steady_steps(record).max(axis=0)] if good else [],
+            step_time_s=_steps(record),
         )
         with self._log.open("ab") as log:
             log.write(msgspec.json.encode(row) + b"\n")
         self._rows.append(row)
-        self._longest_s = max(self._longest_s, time.monotonic() - began)
         left = max(0.0, self._left_s(1.0)) / 60
         self._progress.note(f"{stage} {block}, {way}, {left:.0f} min left: {summary(record)}")
 
@@ -208,7 +223,7 @@ class Search:
 
 
 def compare(rows: Sequence[Launch], images_per_step: int, winner: Settings) -> pd.DataFrame:
-    """One row a way: throughput, and how many times that of the site's own settings, rounds in turn, 95% interval.
+    """One row a way: throughput, and how many times that of the site's own settings, 95% interval; see `ratio`.
 
     Raises
     ------
@@ -223,16 +238,22 @@ def compare(rows: Sequence[Launch], images_per_step: int, winner: Settings) -> p
         rounds = sorted(set(launches) & set(found.get(START, {})))
         if not rounds:
             raise InputError(f"no round in which {START!r} and {way!r} ended well; the launches' folders hold the logs")
-        mine, start = (_steps([found[name][r] for r in rounds], images_per_step) for name in (way, START))
-        ratio = (1.0, 1.0, 1.0) if way == START else round_ratio(mine, start, np.random.default_rng(0))
-        figures = dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=True))
-        speed = {"launches": len(rounds), "throughput_images_per_s": mean_throughput(mine)}
+        pairs = [(np.array(launches[r].step_time_s), np.array(found[START][r].step_time_s)) for r in rounds]
+        values = (1.0, 1.0, 1.0) if way == START else ratio(pairs)
+        figures = dict(zip(("ratio", "ratio_low", "ratio_high"), values, strict=True))
+        step = float(np.median([mine for mine, _ in pairs]))
+        speed = {"launches": len(rounds), "throughput_images_per_s": images_per_step / step}
         table.append({"way": way} | speed | figures | {"provenance": "measured"})
     return pd.DataFrame(table)
 
 
-def _steps(launches: Sequence[Launch], images_per_step: int) -> Launches:
-    return Launches([np.array([row.step_time_s]) for row in launches], images_per_step)
+def _steps(record: RunRecord) -> list[float]:
+    """As a `Launch` keeps them."""
+    if record.outcome is not Outcome.OK:
+        return []
+    each = record.spec.turn_steps
+    times = turn_times(record) / (each - 1) if each else steady_steps(record).max(axis=0)
+    return [float(seconds) for seconds in times]
 
 
 def _read(log: Any) -> list[Launch]:

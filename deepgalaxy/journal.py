@@ -16,6 +16,7 @@ class Journal:
     """Phases and steps as they happen: times for the record, and a heartbeat for who watches."""
 
     def __init__(self, folder: Path, rank: int) -> None:
+        self.folder = folder
         self.phase_time_s: dict[str, float] = {}
         self.memory = [probe.memory("start")]
         self._last = time.time() - probe.age_s()

@@ -17,6 +17,7 @@ from deepgalaxy import probe
 from deepgalaxy.errors import BadResultError
 from deepgalaxy.journal import Journal
 from deepgalaxy.spec import RunSpec
+from deepgalaxy.turns import Turns
 from deepgalaxy.words import Mode
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
     values: list[float] = []
     yardsticks: list[float] = []
     yardstick = _yardstick(spec)
+    turns = Turns(journal.folder, spec)
     during = ExitStack()
     slowdown = float(os.environ.get(probe.SLOWDOWN, 0))
     gc.collect()
@@ -136,6 +138,8 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
         waits.append(waited - began)
         if yardstick:
             yardsticks.append(yardstick())
+        turns.wait(number + 1)
+        if yardstick or turns.taken:
             ended = time.perf_counter()
     during.close()
     gc.enable()

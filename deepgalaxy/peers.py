@@ -24,6 +24,7 @@ from deepgalaxy.networks.cost import gradient_bytes
 from deepgalaxy.networks.deepgalaxy import Part, network
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.training.distributed import broadcast_plainly, keras_way, plain_tape
+from deepgalaxy.turns import Turns
 from deepgalaxy.words import Trainer
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ SYNTHETIC_LEARNING_RATE = 0.01
 
 
 class Clock(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """Seconds of every step, from the end of the one before; ends a `fit` after `total` of them."""
+    """Seconds of every step, from the end of the one before; ends a `fit` after all of them."""
 
-    def __init__(self, total: int, warmup: int, journal: Journal) -> None:
+    def __init__(self, spec: RunSpec, journal: Journal) -> None:
         super().__init__()
         self.step_time_s: list[float] = []
-        self._total, self._warmup, self._journal = total, warmup, journal
+        self._total, self._warmup = spec.warmup_steps + spec.steps, spec.warmup_steps
+        self._journal, self._turns = journal, Turns(journal.folder, spec)
         self._ended = time.perf_counter()
 
     def start(self) -> None:
@@ -52,7 +54,8 @@ class Clock(tf.keras.callbacks.Callback):  # type: ignore[misc]
         self._journal.step(len(self.step_time_s), self._total, now - self._ended)
         if len(self.step_time_s) == 1:
             self._journal.phase("first_step")
-        self._ended = now
+        self._turns.wait(len(self.step_time_s))
+        self._ended = time.perf_counter() if self._turns.taken else now
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras has done a step."""
@@ -79,7 +82,7 @@ def train(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     """
     whole = network(spec.backbone, spec.resolution, {Part.CLASSIFIER}, classes=spec.classes)
     model = tf.keras.Model(whole.inputs, whole.output["classes"])
-    clock = Clock(spec.warmup_steps + spec.steps, spec.warmup_steps, journal)
+    clock = Clock(spec, journal)
     ways = {Trainer.HOROVOD_TAPE: _tape, Trainer.KERAS_FIT: _fit}
     ways[spec.trainer](spec, model, clock, journal)
     journal.phase("measure")

@@ -129,6 +129,8 @@ class RankRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One launch of one point: its spec, how it ended, and every rank's figures.
 
+    beside: launches with which it shared the machine by turns, each as `key/launch` of its point
+
     Raises
     ------
     InputError: an unknown schema, or an `ok` record that lacks a rank
@@ -152,6 +154,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     failed_rank: int | None = None
     exit_code: int | None = None
     log: str = ""
+    beside: list[str] = []
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -8,8 +8,8 @@ Schema history (`SCHEMA_VERSION`)
 1 (2026-11) first version.
 2 (2026-11) points: model, device; precision bf16-amp. Records: hosts, job, answers, peak_device_bytes.
 3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer,
-    allreduce_rounds, yardstick. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators, exchanges,
-    computing_lost, yardstick_time_s.
+    allreduce_rounds, yardstick, turn_steps. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators,
+    exchanges, computing_lost, yardstick_time_s, beside.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     operator_steps: further steps under TensorFlow's profiler, which tell what each type of operation takes
     yardstick: time the same small piece of arithmetic after every step, which tells what the machine itself was worth
         meanwhile; the step's time is without it
+    turn_steps: measured steps a turn, for a run that shares its machine with others by turns; 0 for none
     allreduce_rounds: sums of messages of every size, after all that, which tell what the network does
     trainer: whose way of training; the others have no split, no timeline, and no settings of ours
     seed: of weights, data order and augmentation
@@ -95,6 +96,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     operator_steps: int = 0
     allreduce_rounds: int = 0
     yardstick: bool = False
+    turn_steps: int = 0
     trainer: Trainer = Trainer.SUITE
     schema: int = SCHEMA_VERSION
 
@@ -175,12 +177,23 @@ def _require_combination(spec: RunSpec) -> None:
         raise InputError(f"{told} are of training, not of {spec.mode.value}")
     if spec.yardstick and (spec.mode is Mode.LOAD or spec.compute is Compute.EMULATED):
         raise InputError("yardstick true: it is of real training and inference alone")
+    if spec.turn_steps:
+        _require_turns(spec)
     if spec.allreduce_rounds and not spec.exchange:
         raise InputError(f"allreduce_rounds {spec.allreduce_rounds} with workers that exchange nothing")
     if spec.trainer is not Trainer.SUITE:
         _require_peer(spec)
     if not possible(spec.engine, spec.precision):
         raise InputError(f"precision {spec.precision.value} is the extension's: it needs engine itex")
+
+
+def _require_turns(spec: RunSpec) -> None:
+    """Raise where a run can't take turns."""
+    if spec.mode is Mode.LOAD or spec.compute is Compute.EMULATED:
+        raise InputError(f"turn_steps {spec.turn_steps}: turns are of real training and inference alone")
+    _at_least("turn_steps", spec.turn_steps, 2, " (the first step of a turn is not compared)")
+    if spec.steps % spec.turn_steps:
+        raise InputError(f"steps {spec.steps} are no whole turns: a multiple of {spec.turn_steps} is allowed")
 
 
 def _require_peer(spec: RunSpec) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -153,3 +154,20 @@ def run_ranks(make_spec):
         return done
 
     return run
+
+
+def made_in_turn(make):
+    """A stand-in for `bench.launch.turns.run_in_turn` that stores what `make(way)` returns for every way."""
+
+    def run_in_turn(ways, results):
+        launches = [results.new_launch(way.spec) for way in ways]
+        names = [f"{way.spec.key}/{number}" for way, (number, _) in zip(ways, launches, strict=True)]
+        records = []
+        for i, (way, (number, folder)) in enumerate(zip(ways, launches, strict=True)):
+            beside = names[:i] + names[i + 1 :]
+            fields = {"spec": way.spec, "site": way.site.name, "launch": number, "beside": beside}
+            records.append(msgspec.structs.replace(make(way), **fields))
+            results.write(records[-1], folder)
+        return records
+
+    return run_in_turn

@@ -26,6 +26,7 @@ PLAIN_DATA_HELPERS = {
     "deepgalaxy.record",
     "deepgalaxy.runtime",
     "deepgalaxy.spec",
+    "deepgalaxy.turns",
     "deepgalaxy.words",
 }
 

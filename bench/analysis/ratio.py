@@ -1,4 +1,4 @@
-"""Ratios of two things timed in turn, in the same launches or round by round, with intervals."""
+"""Ratios of two things timed in turn in the same launches, with intervals."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from bench.analysis.intervals import DRAWS, LEVEL, Launches, interval, throughput, throughput_draws
-from deepgalaxy.errors import InputError
+from bench.analysis.intervals import DRAWS, interval
 
 Floats = NDArray[np.float64]
 
@@ -33,32 +31,3 @@ def time_ratio(
     drawn = np.stack(sums)[launch, :, np.arange(draws)[:, None]].sum(axis=1)  # (draws, 2)
     low, high = interval(drawn[:, 1] / drawn[:, 0])
     return second / first, low, high
-
-
-def round_ratio(
-    first: Launches, second: Launches, rng: np.random.Generator, level: float = LEVEL
-) -> tuple[float, float, float]:
-    """Throughput of the first over that of the second: geometric mean over rounds, and its interval.
-
-    first, second: launches of two points taken in turn, the i-th of both in round i. What slowed the machine for a
-    round slowed both, so the rounds' ratios are what varies: Student's t of their logarithms. A single round has
-    only its steps to tell (`bench.analysis.intervals`), and knows nothing of how launches differ.
-
-    Raises
-    ------
-    InputError: no round, or launches without a counterpart
-    """
-    rounds = len(first.step_times_s)
-    if not rounds or rounds != len(second.step_times_s):
-        raise InputError(f"{rounds} launches can't be held against {len(second.step_times_s)} round by round")
-    logs = np.log([_speed(first, i) / _speed(second, i) for i in range(rounds)])
-    if rounds == 1:
-        draws = throughput_draws({"first": first}, rng)["first"] / throughput_draws({"second": second}, rng)["second"]
-        return float(np.exp(logs[0])), *interval(draws, level)
-    reach = stats.t.ppf((1 + level) / 2, rounds - 1) * stats.sem(logs)
-    low, middle, high = np.exp([logs.mean() - reach, logs.mean(), logs.mean() + reach])
-    return float(middle), float(low), float(high)
-
-
-def _speed(point: Launches, number: int) -> float:
-    return throughput(point.step_times_s[number], point.images_per_step)

@@ -20,12 +20,12 @@ def add(commands: Any) -> None:
         "peers",
         help="how much faster this suite trains than Horovod's synthetic benchmark or Keras's fit would",
         description=(
-            "Train the same network in three ways, launched in turn: this suite with its data pipeline and settings; "
-            "a plain tf.function with Horovod's gradient tape on one random batch, as Horovod's synthetic benchmark "
-            "does; Keras's fit with Horovod's optimizer and the data in memory, as the original DeepGalaxy does. The "
-            "latter two are started by horovodrun and have default settings. Print how many times faster the first "
-            "is, with 95%% intervals over launches. A second call does the rounds that are missing; measure again "
-            "after a change with another --results."
+            "Train the same network in three ways: this suite with its data pipeline and settings; a plain "
+            "tf.function with Horovod's gradient tape on one random batch, as Horovod's synthetic benchmark does; "
+            "Keras's fit with Horovod's optimizer and the data in memory, as the original DeepGalaxy does. The latter "
+            "two are started by horovodrun and have default settings. Ours is launched together with each of them, "
+            "and the two take turns of a few steps. Print how many times faster ours is, with 95%% intervals over "
+            "launches. A second call does what is missing; measure again after a change with another --results."
         ),
         epilog="example: dgbench peers --cases EfficientNetB0:128:8:1:2 --launches 5",
     )
@@ -36,8 +36,8 @@ def add(commands: Any) -> None:
         metavar="CASE",
         help=f"BACKBONE:RESOLUTION:BATCH:WORKERS:CORES, batch and cores of each worker ({' '.join(CASES)})",
     )
-    peers.add_argument("--launches", type=int, default=3, help="of each way and case, in all (3)")
-    peers.add_argument("--steps", type=int, default=16, help="measured steps of each launch (16)")
+    peers.add_argument("--launches", type=int, default=3, help="of ours with each other way of a case, in all (3)")
+    peers.add_argument("--steps", type=int, default=24, help="measured steps of each launch, in turns of 4 (24)")
     peers.add_argument("--data", help="HDF5 file of merger images (simulated when left out)")
     peers.add_argument("--site", default="local", help="name in jobs/sites, or a file (local)")
     peers.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/peers)")

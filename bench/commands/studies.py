@@ -19,16 +19,16 @@ def add(commands: Any) -> None:
         "overhead",
         help="what keeps N ranks on this machine from N times the speed of one",
         description=(
-            "Train with one rank, with a rank on every slot, with plain `horovodrun --gloo` at its defaults, and with "
-            "independent processes that exchange nothing (the bound), in turn; print efficiencies with intervals. "
-            "Run it again to add launches."
+            "Train with one rank, with a rank on every slot, and with independent processes that exchange nothing (the "
+            "bound), all launched together and taking turns of a few steps, and so again with one rank and plain "
+            "`horovodrun --gloo` at its defaults; print efficiencies with intervals. Run it again to add launches."
         ),
         epilog="example: dgbench overhead --rounds 3",
     )
     overhead.add_argument("--backbone", default="EfficientNetB0", help="(EfficientNetB0)")
     overhead.add_argument("--resolution", type=int, default=128, help="pixels (128)")
     overhead.add_argument("--batch-size", type=int, default=8, help="images per rank and step (8)")
-    overhead.add_argument("--steps", type=int, default=24, help="measured steps of each launch (24)")
+    overhead.add_argument("--steps", type=int, default=24, help="measured steps of each launch, in turns of 6 (24)")
     overhead.add_argument("--rounds", type=int, default=3, help="launches of each way (3)")
     overhead.add_argument("--site", default="local", help="name in jobs/sites, or a file (local)")
     overhead.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/overhead)")

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -77,12 +78,12 @@ def run_point(
     interrupt: KeyboardInterrupt | None = None
     stopped: tuple[Outcome, str] | None = None
     journals = Journals(folder)
-    deaf = ExitStack()
+    undisturbed = ExitStack()
     with _guarded(argv, environment, log) as process:
         try:
             stopped = _watch(process, journals, limits, watch)
         except KeyboardInterrupt as error:
-            deaf.enter_context(_deaf())
+            undisturbed.enter_context(deaf())
             interrupt, stopped = error, (Outcome.INTERRUPTED, "ended by Ctrl-C or SIGTERM")
     journals.read_on()
     verdict = outcome.classify(
@@ -115,15 +116,21 @@ def run_point(
         exit_code=process.returncode,
         log=log.name,
     )
-    deaf.close()
+    undisturbed.close()
     if interrupt is not None:
         raise KeyboardInterrupt(record) from interrupt
     return record
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Ignore further signals to end: they come in pairs, and a second one would cost the record."""
+def deaf() -> Iterator[None]:
+    """Ignore further signals to end: they come in pairs, and a second one would cost the record.
+
+    They reach the main thread alone; others have none to ignore.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

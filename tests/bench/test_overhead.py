@@ -1,57 +1,81 @@
 import msgspec
 import pytest
 
+from bench import overhead
 from bench.campaign.site import Launcher, load_site
-from bench.overhead import WAYS, _ways, compare, measure_overhead
+from bench.overhead import TURN_STEPS, compare, measure_overhead, ways
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
 from deepgalaxy.words import Runtime
+from tests.conftest import made_in_turn
 
 
-def test_efficiencies_are_relative_to_one_rank_alone(make_record):
-    records = {
-        "one": [make_record([[1.0] * 8])],
-        "ranks": [make_record([[1.25] * 8] * 2)],
-        "stock": [make_record([[2.0] * 8] * 2, runtime=Runtime.STOCK)],
-        "independent": [make_record([[1.0] * 8, [1.1] * 8], exchange=False)],
-    }
-    table = compare(records).set_index("way")
-    assert list(table["efficiency"]) == pytest.approx([1.0, 0.8, 0.5, 1 / 1.1, 1 / 1.1])
+@pytest.fixture
+def launch(make_record):
+    """A launch of two turns whose ranks' steps are the given ones, again and again; the first of a turn is slow."""
+
+    def make(*ranks, **fields):
+        times = [([9.0, *steps * 5][:TURN_STEPS]) * 2 for steps in ranks]
+        return make_record(times, turn_steps=TURN_STEPS, **fields)
+
+    return make
+
+
+@pytest.fixture
+def stock(launch):
+    return [(launch([1.0]), launch([2.0], [2.0], runtime=Runtime.STOCK))]
+
+
+def test_efficiencies_are_relative_to_one_rank_alone(launch, stock):
+    ours = [(launch([1.0]), launch([1.25], [1.25]), launch([1.0], [1.1], exchange=False))]
+    table = compare(ours, stock).set_index("way")
+    expected = {"one": 1.0, "ranks": 0.8, "independent": 1 / 1.1, "in-step": 1 / 1.1, "stock": 0.5}
+    assert table["efficiency"].to_dict() == pytest.approx(expected)
     assert table.at["ranks", "step_time_s"] == pytest.approx(1.25)
     assert set(table["provenance"]) == {"measured"}
     assert (table["efficiency_low"] <= table["efficiency"] + 1e-12).all()
 
 
-def test_what_waiting_for_one_another_costs_follows_from_processes_that_do_not(make_record):
-    records = {
-        "one": [make_record([[1.0] * 8])],
-        "ranks": [make_record([[1.6] * 8] * 2)],
-        "stock": [make_record([[2.0] * 8] * 2, runtime=Runtime.STOCK)],
-        "independent": [make_record([[1.0, 1.5] * 4, [1.5, 1.0] * 4], exchange=False)],
-    }
-    table = compare(records).set_index("way")
-    assert table.at["independent", "step_time_s"] == pytest.approx(1.25)
+def test_what_waiting_for_one_another_costs_follows_from_processes_that_do_not(launch, stock):
+    ours = [(launch([1.0]), launch([1.6], [1.6]), launch([1.0, 1.5], [1.5, 1.0], exchange=False))]
+    table = compare(ours, stock).set_index("way")
+    assert table.at["independent", "step_time_s"] == pytest.approx(1.3)
     assert table.at["in-step", "step_time_s"] == pytest.approx(1.5)
     assert table.at["ranks", "of_bound"] == pytest.approx(1.5 / 1.6)
 
 
 def test_every_way_is_what_it_says(make_spec):
-    base = make_spec(workers=2)
-    ways = {way: (spec, launcher) for way, spec, launcher in _ways(base, load_site("local"))}
-    assert tuple(ways) == WAYS
-    assert ways["one"][0].workers == 1
-    assert ways["ranks"][0] == base
-    assert (ways["stock"][0].runtime, ways["stock"][1]) == (Runtime.STOCK, Launcher.HOROVODRUN)
-    assert not ways["independent"][0].exchange
-    assert len({spec.key for spec, _ in ways.values()}) == 4
+    base = make_spec(workers=2, steps=2 * TURN_STEPS, turn_steps=TURN_STEPS)
+    (one, ranks, independent), (again, stock) = ways(base, load_site("local"))
+    assert one == again
+    assert one.spec.workers == 1
+    assert ranks.spec == base
+    assert not independent.spec.exchange
+    assert (stock.spec.runtime, stock.site.launcher) == (Runtime.STOCK, Launcher.HOROVODRUN)
+    assert len({way.spec.key for way in (one, ranks, independent, stock)}) == 4
 
 
-def test_a_way_that_never_ended_well_is_named(make_record):
-    with pytest.raises(InputError, match="no launch of 'ranks' ended well"):
-        compare({"one": [make_record([[1.0] * 8])], "ranks": []})
+def test_launches_add_up_over_calls(monkeypatch, tmp_path, launch):
+    def made(way):
+        step = 1.0 + 0.1 * (way.spec.workers - 1)
+        return launch(*[[step]] * way.spec.workers)
+
+    monkeypatch.setattr(overhead, "run_in_turn", made_in_turn(made))
+    monkeypatch.setattr(overhead, "provide", lambda data, specs: None)
+    site = msgspec.structs.replace(load_site("local"), cores_per_node=2, workers_per_node=2, cores_per_worker=1)
+    fields = {"backbone": "ResNet50", "resolution": 64, "batch_size": 1, "steps": 2 * TURN_STEPS}
+    for rounds in (1, 3):
+        table = measure_overhead(site, Results(tmp_path), rounds=rounds, **fields).set_index("way")
+    assert set(table["launches"]) == {4}
+    assert table.at["ranks", "efficiency"] == pytest.approx(1 / 1.1)
+
+
+def test_a_way_that_never_ended_well_is_named(stock):
+    with pytest.raises(InputError, match="no launch of 'ranks' beside one rank ended well"):
+        compare([], stock)
 
 
 def test_one_slot_has_nothing_to_compare(tmp_path):
     site = msgspec.structs.replace(load_site("local"), workers_per_node=1)
     with pytest.raises(InputError, match="has 1 slot; two or more are needed"):
-        measure_overhead(site, Results(tmp_path), backbone="ResNet50", resolution=64, batch_size=1, steps=1, rounds=1)
+        measure_overhead(site, Results(tmp_path), backbone="ResNet50", resolution=64, batch_size=1, steps=6, rounds=1)

@@ -10,6 +10,7 @@ from bench.store.results import Results
 from bench.tune_runtime import Search, factors
 from deepgalaxy.runtime import Settings
 from deepgalaxy.words import Runtime
+from tests.conftest import made_in_turn
 
 
 @pytest.fixture
@@ -18,17 +19,17 @@ def machine(monkeypatch, make_record):
     rng = np.random.default_rng(0)
     launched = []
 
-    def run_point(spec, site, launch, folder):
+    def made(spec, site):
         s = site.runtime
         step = 0.5 if s.onednn else 0.8
         step *= {1: 1.1, 2: 1.0}[s.inter_threads] * (0.8 if s.keep_memory else 1.0)
         step = 0.9 if spec.runtime is Runtime.STOCK else step
         launched.append(s)
         step *= np.exp(0.01 * rng.normal()) * (1 + 0.01 * len(launched))
-        record = make_record([[step] * 8] * spec.workers, launch=launch)
-        return msgspec.structs.replace(record, spec=spec)
+        return msgspec.structs.replace(make_record([[step] * spec.steps] * spec.workers), spec=spec)
 
-    monkeypatch.setattr(tune_runtime, "run_point", run_point)
+    monkeypatch.setattr(tune_runtime, "run_point", lambda spec, site, launch, folder: made(spec, site))
+    monkeypatch.setattr(tune_runtime, "run_in_turn", made_in_turn(lambda way: made(way.spec, way.site)))
     return launched
 
 

@@ -1,0 +1,64 @@
+"""Runs that shared the machine by turns (`bench.launch.turns`): how fast one was beside another, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.analysis.intervals import LEVEL
+from deepgalaxy.errors import InputError
+from deepgalaxy.record import RunRecord
+
+Floats = NDArray[np.float64]
+
+
+def by_turns(record: RunRecord) -> Floats:
+    """Measured steps, (ranks, turns, steps), seconds, without the first step of each turn: it finds cold caches.
+
+    Raises
+    ------
+    InputError: a run without turns
+    """
+    each = record.spec.turn_steps
+    if not each:
+        raise InputError(f"{record.spec.name} took no turns")
+    steps = np.array([rank.step_time_s for rank in record.ranks])
+    return steps.reshape(len(steps), -1, each)[:, :, 1:]
+
+
+def turn_times(record: RunRecord) -> Floats:
+    """Seconds of each turn, (turns,): those of its slowest rank."""
+    times: Floats = by_turns(record).sum(axis=2).max(axis=0)
+    return times
+
+
+def in_step_times(record: RunRecord) -> Floats:
+    """Seconds of each turn, (turns,), as if every step had ended with that of its slowest rank."""
+    times: Floats = by_turns(record).max(axis=0).sum(axis=1)
+    return times
+
+
+def ratio(pairs: Sequence[tuple[Floats, Floats]], level: float = LEVEL) -> tuple[float, float, float]:
+    """How many times as long the second of each pair takes as the first, and its interval.
+
+    pairs: of launches that took turns with one another, seconds of each turn, two (turns,) arrays. The median over
+    turns, which a turn that was disturbed does not move. Over several pairs their geometric mean, and Student's t of
+    how they differ; a single pair has only its turns to tell, and knows nothing of how launches differ.
+
+    Raises
+    ------
+    InputError: no pair, or one whose sides have not the same number of turns
+    """
+    if not pairs or any(len(first) != len(second) for first, second in pairs):
+        raise InputError(f"no ratio of {len(pairs)} pairs: each needs the same turns on both sides")
+    logs = [np.log(second / first) for first, second in pairs]
+    values = np.array([np.median(turns) for turns in logs]) if len(logs) > 1 else logs[0]
+    middle = float(values.mean()) if len(logs) > 1 else float(np.median(values))
+    if len(values) < 2:
+        return float(np.exp(middle)), 0.0, float("inf")
+    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
+    low, best, high = np.exp([middle - reach, middle, middle + reach])
+    return float(best), float(low), float(high)
