@@ -28,7 +28,7 @@ from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
 from bench.execute import summary
-from bench.launch.turns import Way, run_in_turn, together
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -37,7 +37,6 @@ from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Runtime
 
 ONE, RANKS, INDEPENDENT, STOCK, IN_STEP = "one", "ranks", "independent", "stock", "in-step"
-TURN_STEPS = 6
 
 Group = tuple[RunRecord, ...]
 """Launches that took turns with one another."""

@@ -26,7 +26,7 @@ from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
 from bench.execute import summary
-from bench.launch.turns import Way, run_in_turn, together
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -37,9 +37,6 @@ from deepgalaxy.words import Runtime, Trainer
 OURS = "ours"
 PEERS = (Trainer.HOROVOD_TAPE, Trainer.KERAS_FIT)
 WAYS = (OURS, *(peer.value for peer in PEERS))
-
-TURN_STEPS = 4
-"""Measured steps a turn, the first of which is not compared."""
 
 
 class Case(NamedTuple):

@@ -23,7 +23,7 @@ from bench.analysis.turns import ratio, turn_times
 from bench.campaign.site import Site
 from bench.execute import summary
 from bench.launch.run import run_point
-from bench.launch.turns import Way, run_in_turn
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -39,8 +39,6 @@ FEWEST_BLOCKS = 2
 FEWEST_ROUNDS = 2
 
 ALLOCATORS = ("tcmalloc_minimal", "tcmalloc", "jemalloc")
-
-TURN_STEPS = 4
 
 START, WINNER, STOCK = "site", "winner", "stock"
 

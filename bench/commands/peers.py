@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
         help=f"BACKBONE:RESOLUTION:BATCH:WORKERS:CORES, batch and cores of each worker ({' '.join(CASES)})",
     )
     peers.add_argument("--launches", type=int, default=3, help="of ours with each other way of a case, in all (3)")
-    peers.add_argument("--steps", type=int, default=24, help="measured steps of each launch, in turns of 4 (24)")
+    peers.add_argument("--steps", type=int, default=30, help="measured steps of each launch, in turns of 3 (30)")
     peers.add_argument("--data", help="HDF5 file of merger images (simulated when left out)")
     peers.add_argument("--site", default="local", help="name in jobs/sites, or a file (local)")
     peers.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/peers)")

@@ -1,23 +1,24 @@
-"""Runs that share the machine by turns: what slows it for a minute slows all of them alike.
+"""Runs that share the machine by turns: what slows it for a moment slows all of them alike.
 
 Launches one after the other differ by what the machine did meanwhile, on a shared one by a tenth and more. Here all
-are launched, each starts and warms up while the others stand still, and then they train in turns of a few steps,
-back and forth (A B B A ...). Who waits is stopped by the kernel: neither its threads nor Horovod's take any core.
-For ranks on this machine; those on other hosts wait as well, but nobody stops their threads.
+are launched, each starts and warms up while the others stand still, and then they train in turns of few steps, back
+and forth (A B B A ...). Who waits is stopped by the kernel: neither its threads nor Horovod's take any core. For
+ranks on this machine alone.
 """
 
 from __future__ import annotations
 
 import os
-import platform
+import select
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -27,13 +28,19 @@ from bench.launch.run import Limits, deaf, run_point
 from bench.store.results import Results
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.turns import grant
+from deepgalaxy.turns import PIPE, give
 from deepgalaxy.words import Outcome
 
 PATIENT = {"HOROVOD_GLOO_TIMEOUT_SECONDS": "86400"}
 """A rank that stood still while it listened to another must not take that for a failure."""
 
 LIMITS = Limits(total_s=4 * 3600.0)
+
+TURN_STEPS = 3
+"""Of every turn, the first of which is not compared: few, as a shared machine is another one a second later."""
+
+GONE_S = 0.5
+"""Between two looks whether a run has ended that should be at work."""
 
 
 class Way(NamedTuple):
@@ -60,12 +67,8 @@ def run_in_turn(ways: Sequence[Way], results: Results) -> list[RunRecord]:
         interrupt: KeyboardInterrupt | None = None
         with order.place(i):
             try:
-                record = run_point(
-                    way.spec, site, number, folder, limits=LIMITS, watch=lambda journals: order.look(i, journals)
-                )
+                record = run_point(way.spec, site, number, folder, limits=LIMITS, watch=partial(order.look, i))
             except KeyboardInterrupt as error:
-                if not error.args:
-                    raise
                 record, interrupt = error.args[0], error
         record = msgspec.structs.replace(record, beside=[name for name in names if name != names[i]])
         results.write(record, folder)
@@ -76,6 +79,7 @@ def run_in_turn(ways: Sequence[Way], results: Results) -> list[RunRecord]:
     with ThreadPoolExecutor(len(ways)) as pool:
         futures = [pool.submit(run, i) for i in range(len(ways))]
         try:
+            order.conduct()
             return [future.result() for future in futures]
         except BaseException:
             with deaf():
@@ -112,60 +116,67 @@ class _Order:
 
     def __init__(self, runs: Sequence[tuple[RunSpec, Path]]) -> None:
         self._runs = runs
-        self._changed = threading.Condition()
-        self._turns = _plan(len(runs), max(spec.steps // spec.turn_steps for spec, _ in runs))
-        self._who, self._turn = next(self._turns)
-        self._gone: set[int] = set()
-        self._pids: dict[int, list[int]] = {}
+        self._turns = max(spec.steps // spec.turn_steps for spec, _ in runs)
+        self._may_start = [threading.Event() for _ in runs]
+        self._gone = [threading.Event() for _ in runs]
+        self._who = -1
         self._ended = False
+        self._pipes = [folder / PIPE for _, folder in runs]
+        for pipe in self._pipes:
+            os.mkfifo(pipe)
+
+    def conduct(self) -> None:
+        """Give all turns to all runs, and return when the last of them has ended."""
+        with ExitStack() as opened:  # for reading and writing, so that opening waits for nobody
+            pipes = [opened.enter_context(pipe.open("r+b", buffering=0)) for pipe in self._pipes]
+            for pipe in self._pipes:
+                opened.callback(pipe.unlink)
+            pids: list[list[int]] = [[] for _ in self._runs]
+            for who, turn in _plan(len(self._runs), self._turns):
+                self._who = who
+                if turn == 0:
+                    self._may_start[who].set()
+                elif not self._gone[who].is_set():
+                    give(self._runs[who][1], turn)
+                    _signal(pids[who], signal.SIGCONT)
+                if turn == self._turns:
+                    self._gone[who].wait()
+                else:
+                    pids[who] = self._waiting(who, pipes[who])
+                    _signal(pids[who], signal.SIGSTOP)
+
+    def _waiting(self, who: int, pipe: IO[bytes]) -> list[int]:
+        """Process numbers of a run's ranks, once all of them wait; of those that do when it ends before."""
+        said = b""
+        while said.count(b"\n") < self._runs[who][0].workers and not self._gone[who].is_set():
+            if select.select([pipe], [], [], GONE_S)[0]:
+                said += pipe.read(4096)
+        return [int(line) for line in said.split()]
 
     @contextmanager
     def place(self, i: int) -> Iterator[None]:
         """Wait for the first turn; whatever happens in the context, the other runs go on after it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._who == i or self._ended)
+        try:
+            self._may_start[i].wait()
             if self._ended:
                 raise KeyboardInterrupt
-        try:
             yield
         finally:
-            with self._changed:
-                self._gone.add(i)
-                if self._who == i:
-                    self._next()
+            self._gone[i].set()
 
     def look(self, i: int, journals: Journals) -> None:
-        """How far run `i` has come: at the end of its turn it is stopped, and the next one goes on."""
-        with self._changed:
-            if self._ended:
-                raise KeyboardInterrupt
-            if self._who != i:
-                for state in journals.ranks.values():  # silent as it should be
-                    state.since = time.monotonic()
-                return
-            spec, _ = self._runs[i]
-            until = spec.warmup_steps + self._turn * spec.turn_steps
-            last = until >= spec.warmup_steps + spec.steps
-            ranks = journals.ranks.values()
-            if last or len(ranks) < spec.workers or any(state.step < until for state in ranks):
-                return
-            self._pids[i] = [s.pid for s in ranks if s.pid is not None and s.host == platform.node()]
-            _signal(self._pids[i], signal.SIGSTOP)
-            self._next()
+        """Called while run `i` goes on: it is not to be taken for silent while it waits."""
+        if self._ended:
+            raise KeyboardInterrupt
+        if self._who != i:
+            for state in journals.ranks.values():
+                state.since = time.monotonic()
 
     def end(self) -> None:
         """Let every run end, wherever it is."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def _next(self) -> None:
-        left = ((who, turn) for who, turn in self._turns if who not in self._gone)
-        self._who, self._turn = next(left, (-1, 0))
-        if self._turn:
-            grant(self._runs[self._who][1], self._turn)
-            _signal(self._pids.get(self._who, []), signal.SIGCONT)
-        self._changed.notify_all()
+        self._ended = True
+        for event in self._may_start:
+            event.set()
 
 
 def _plan(runs: int, turns: int) -> Iterator[tuple[int, int]]:

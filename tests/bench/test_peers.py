@@ -4,7 +4,8 @@ import pytest
 from bench import peers
 from bench.campaign.data import DataRequest
 from bench.campaign.site import Launcher, load_site
-from bench.peers import OURS, TURN_STEPS, WAYS, Case, case_of, compare, measure_peers, steps_of, ways
+from bench.launch.turns import TURN_STEPS
+from bench.peers import OURS, WAYS, Case, case_of, compare, measure_peers, steps_of, ways
 from bench.report.peers import readable
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
@@ -44,7 +45,9 @@ def test_a_case_that_does_not_fit_is_told(site):
 def launch(make_record, step_s, trainer=Trainer.SUITE):
     """Two turns of equal steps; the first of a turn is slow."""
     runtime = Runtime.TUNED if trainer is Trainer.SUITE else Runtime.STOCK
-    return make_record([([9.0] + [step_s] * 3) * 2], runtime=runtime, trainer=trainer, turn_steps=TURN_STEPS)
+    return make_record(
+        [([9.0] + [step_s] * (TURN_STEPS - 1)) * 2], runtime=runtime, trainer=trainer, turn_steps=TURN_STEPS
+    )
 
 
 def test_the_ratio_is_of_launches_that_took_turns(make_record):
@@ -88,4 +91,4 @@ def test_only_pairs_that_are_missing_are_launched(site, make_record, monkeypatch
     again = measure_peers(site, results, [case], launches=2, steps=steps)
     assert len(launched) == count + 2  # in place of the pair of which one failed
     assert list(again["launches"]) == [4, 2, 2]
-    assert len(steps_of(site, results, case, steps, DataRequest())[OURS]) == 4 * 2 * 3
+    assert len(steps_of(site, results, case, steps, DataRequest())[OURS]) == 4 * 2 * (TURN_STEPS - 1)
