@@ -21,6 +21,9 @@ GRAPPLER = "DEEPGALAXY_GRAPPLER"
 NICENESS = "DEEPGALAXY_BACKGROUND_NICENESS"
 """Of the threads that MPI and Horovod start beside a rank's computation."""
 
+BUCKET = "DEEPGALAXY_BUCKET_MB"
+"""Gradients are joined into messages of about so many MiB before Horovod sees them."""
+
 LOWEST_PRIORITY = 19
 
 KEEP = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184"
@@ -45,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
         choice, 1. Ranks that do not compute on their cores (GPU, emulated) are left that unless told otherwise.
     fusion_mb: of Horovod's fusion buffer; 0 for its own choice
+    bucket_mb: gradients are joined into messages of about this size before Horovod sees them, which then has a few to
+        agree on and to copy and not hundreds; 0 to leave joining to Horovod, as on GPUs and emulated ranks
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
@@ -63,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     niceness: int = LOWEST_PRIORITY
     cycle_time_ms: float = 5.0
     fusion_mb: float = 0.0
+    bucket_mb: float = 8.0
     grappler: bool = False
 
     def __post_init__(self) -> None:
@@ -73,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "niceness": (0, LOWEST_PRIORITY),
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
+            "bucket_mb": (0, 4096),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -81,8 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str, str]:
     """The environment of a rank of `cores` cores. busy: it computes on them."""
-    if not busy and settings.cycle_time_ms == Settings().cycle_time_ms:
-        settings = msgspec.structs.replace(settings, cycle_time_ms=0.0)
+    for name in ("cycle_time_ms", "bucket_mb"):  # the defaults are those of ranks that compute
+        if not busy and getattr(settings, name) == getattr(Settings(), name):
+            settings = msgspec.structs.replace(settings, **{name: 0.0})
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,
@@ -102,6 +110,7 @@ def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str,
         "LD_PRELOAD": settings.preload,
         "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
         "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",
+        BUCKET: f"{settings.bucket_mb:g}" if settings.bucket_mb else "",
         GRAPPLER: "1" if settings.grappler else "",
     }
     return found | {name: value for name, value in optional.items() if value}
@@ -125,6 +134,15 @@ def inter_threads(environment: Mapping[str, str] = os.environ) -> int:
 def niceness(environment: Mapping[str, str] = os.environ) -> int:
     """Of the threads beside the computation."""
     return _number(environment, NICENESS, Settings().niceness)
+
+
+def bucket_bytes(environment: Mapping[str, str] = os.environ) -> float:
+    """How large the messages are into which gradients are joined; 0 for one message a gradient."""
+    text = environment.get(BUCKET, "0")
+    try:
+        return float(text) * 2**20
+    except ValueError:
+        raise InputError(f"environment variable {BUCKET} is {text!r}, which is no number of MiB") from None
 
 
 def grappler(environment: Mapping[str, str] = os.environ) -> bool:

@@ -26,11 +26,21 @@ class HorovodRanks:
         self.transport: str = "mpi" if hvd.mpi_enabled() else "gloo"
 
     def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients averaged over all ranks; Horovod fuses them into few messages."""
+        """Gradients averaged over all ranks, in messages of several as `deepgalaxy.runtime` says."""
         return [
-            hvd.allreduce(g, op=hvd.Average, name=f"gradient_{i}", compression=self._compression)
-            for i, g in enumerate(gradients)
+            average
+            for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes()))
+            for average in self._averaged(bucket, f"gradients_{number}")
         ]
+
+    def _averaged(self, bucket: Sequence[tf.Tensor], name: str) -> list[tf.Tensor]:
+        """Averages of gradients that travel as one."""
+        joined = bucket[0] if len(bucket) == 1 else tf.concat([tf.reshape(g, [-1]) for g in bucket], 0)
+        average = hvd.allreduce(joined, op=hvd.Average, name=name, compression=self._compression)
+        if len(bucket) == 1:
+            return [average]
+        parts = tf.split(average, [g.shape.num_elements() for g in bucket])
+        return [tf.reshape(part, g.shape) for part, g in zip(parts, bucket, strict=True)]
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
@@ -68,6 +78,19 @@ class HorovodRanks:
     def leave(self) -> None:
         """End Horovod."""
         hvd.shutdown()
+
+
+def buckets(gradients: Sequence[tf.Tensor], size_bytes: float) -> list[list[tf.Tensor]]:
+    """Neighbours of one type together until they have `size_bytes`: they become ready one soon after the other."""
+    found: list[list[tf.Tensor]] = []
+    room = 0.0
+    for gradient in gradients:
+        if room <= 0 or gradient.dtype != found[-1][-1].dtype:
+            found.append([])
+            room = size_bytes
+        found[-1].append(gradient)
+        room -= gradient.shape.num_elements() * gradient.dtype.size
+    return found
 
 
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
