@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from deepgalaxy import runtime
 
 
+ROW_BYTES = 64
+"""What TensorFlow aligns tensors to: a part that begins and ends at a multiple of it needs no memory of its own."""
+
+
 class HorovodRanks:
     """This process among the ranks that its launcher started; see `deepgalaxy.training.ranks.Ranks`."""
 
@@ -34,13 +38,18 @@ class HorovodRanks:
         ]
 
     def _averaged(self, bucket: Sequence[tf.Tensor], name: str) -> list[tf.Tensor]:
-        """Averages of gradients that travel as one."""
-        joined = bucket[0] if len(bucket) == 1 else tf.concat([tf.reshape(g, [-1]) for g in bucket], 0)
-        average = hvd.allreduce(joined, op=hvd.Average, name=name, compression=self._compression)
+        """Averages of gradients that travel as one: rows of `ROW_BYTES`, which TensorFlow takes apart without a copy."""
         if len(bucket) == 1:
-            return [average]
-        parts = tf.split(average, [g.shape.num_elements() for g in bucket])
-        return [tf.reshape(part, g.shape) for part, g in zip(parts, bucket, strict=True)]
+            return [hvd.allreduce(bucket[0], op=hvd.Average, name=name, compression=self._compression)]
+        width = ROW_BYTES // bucket[0].dtype.size
+        counts = [g.shape.num_elements() for g in bucket]
+        filled = [tf.pad(tf.reshape(g, [-1]), [[0, -n % width]]) for g, n in zip(bucket, counts, strict=True)]
+        joined = tf.concat([tf.reshape(f, [-1, width]) for f in filled], 0)
+        average = hvd.allreduce(joined, op=hvd.Average, name=name, compression=self._compression)
+        parts = tf.split(average, [-(-n // width) for n in counts])
+        return [
+            tf.reshape(tf.reshape(part, [-1])[:n], g.shape) for part, n, g in zip(parts, counts, bucket, strict=True)
+        ]
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
