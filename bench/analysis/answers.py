@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,8 @@ def with_answers(table: pd.DataFrame, records: Iterable[RunRecord]) -> pd.DataFr
         found = record.ranks[0].answers if record.outcome is Outcome.OK and record.ranks else None
         if found is not None:
             spec = record.spec
-            answers[(spec.backbone, spec.resolution, spec.data, spec.model, spec.precision, spec.engine)] = found
+            question = (spec.backbone, spec.resolution, PurePath(spec.data).name, spec.model)
+            answers[(*question, spec.precision, spec.engine)] = found
     table = table.copy()
     for column in ANSWER_COLUMNS:
         table[column] = np.nan

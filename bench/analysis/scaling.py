@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,10 @@ def _point(record: RunRecord) -> Point:
 
 
 def curve(record: RunRecord) -> dict[str, object]:
-    """The scaling curve that a record is a point of, by the names in `CURVE`."""
+    """The scaling curve that a record is a point of, by the names in `CURVE`.
+
+    Data and profile count by their files' names, as in `RunSpec.key`: one checkout's measurements go on in another.
+    """
     spec = record.spec
     values = (
         spec.mode.value,
@@ -144,9 +148,9 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.site,
         record.launcher,
         record.provenance.value,
-        spec.data,
+        PurePath(spec.data).name,
         spec.model,
-        spec.profile,
+        PurePath(spec.profile).name,
     )
     return dict(zip(CURVE, values, strict=True))
 

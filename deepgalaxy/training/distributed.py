@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from deepgalaxy import runtime
 
-
 ROW_BYTES = 64
 """What TensorFlow aligns tensors to: a part that begins and ends at a multiple of it needs no memory of its own."""
 
@@ -38,18 +37,17 @@ class HorovodRanks:
         ]
 
     def _averaged(self, bucket: Sequence[tf.Tensor], name: str) -> list[tf.Tensor]:
-        """Averages of gradients that travel as one: rows of `ROW_BYTES`, which TensorFlow takes apart without a copy."""
-        if len(bucket) == 1:
-            return [hvd.allreduce(bucket[0], op=hvd.Average, name=name, compression=self._compression)]
-        width = ROW_BYTES // bucket[0].dtype.size
-        counts = [g.shape.num_elements() for g in bucket]
-        filled = [tf.pad(tf.reshape(g, [-1]), [[0, -n % width]]) for g, n in zip(bucket, counts, strict=True)]
-        joined = tf.concat([tf.reshape(f, [-1, width]) for f in filled], 0)
+        """Averages of gradients that travel as one."""
+        rows = [_rows(g) for g in bucket] if len(bucket) > 1 else []
+        joined = tf.concat(rows, 0) if rows else bucket[0]
         average = hvd.allreduce(joined, op=hvd.Average, name=name, compression=self._compression)
-        parts = tf.split(average, [-(-n // width) for n in counts])
-        return [
-            tf.reshape(tf.reshape(part, [-1])[:n], g.shape) for part, n, g in zip(parts, counts, bucket, strict=True)
-        ]
+        if not rows:
+            return [average]
+        parts = tf.split(average, [r.shape[0] for r in rows])
+        flat = [tf.reshape(part, [-1]) for part in parts]
+        counts = [g.shape.num_elements() for g in bucket]
+        fitting = [f if f.shape[0] == n else f[:n] for f, n in zip(flat, counts, strict=True)]
+        return [tf.reshape(f, g.shape) for f, g in zip(fitting, bucket, strict=True)]
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
@@ -100,6 +98,14 @@ def buckets(gradients: Sequence[tf.Tensor], size_bytes: float) -> list[list[tf.T
         found[-1].append(gradient)
         room -= gradient.shape.num_elements() * gradient.dtype.size
     return found
+
+
+def _rows(gradient: tf.Tensor) -> tf.Tensor:
+    """As rows of `ROW_BYTES`, filled up with zeros: whole rows are taken out of a message without a copy."""
+    width = ROW_BYTES // gradient.dtype.size
+    flat = tf.reshape(gradient, [-1])
+    short = -flat.shape[0] % width
+    return tf.reshape(tf.pad(flat, [[0, short]]) if short else flat, [-1, width])
 
 
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:

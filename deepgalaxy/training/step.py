@@ -88,7 +88,10 @@ def train_step(
         if not update:
             with tf.control_dependencies(gradients):  # nothing else uses them, and they would be left out
                 return {name: tf.identity(value) for name, value in sums.items()}
-        updates.apply_gradients(zip(ranks.average(gradients), variables, strict=True))
+        averages = (
+            ranks.average(gradients) if ranks.size > 1 else gradients
+        )  # to nobody Horovod would copy them as well
+        updates.apply_gradients(zip(averages, variables, strict=True))
         return sums
 
     # There is nothing to convert, and autograph takes seconds to find that out.

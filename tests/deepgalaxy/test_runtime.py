@@ -24,6 +24,13 @@ def test_horovods_thread_pauses_longer_where_it_takes_a_core_from_computing():
     assert variables(Settings(cycle_time_ms=3), 1, busy=False)["HOROVOD_CYCLE_TIME"] == "3"
 
 
+def test_gradients_are_joined_where_ranks_compute_on_their_cores():
+    assert runtime.bucket_bytes(variables(Settings(), 1)) == 8 * 2**20
+    assert runtime.bucket_bytes(variables(Settings(), 1, busy=False)) == 0
+    assert runtime.bucket_bytes(variables(Settings(bucket_mb=2.5), 1, busy=False)) == 2.5 * 2**20
+    assert runtime.bucket_bytes({}) == 0
+
+
 def test_every_setting_is_a_variable_that_its_reader_knows():
     found = variables(
         Settings(
@@ -70,3 +77,5 @@ def test_a_value_out_of_its_range_is_refused(fields, told):
 def test_a_variable_that_is_no_number_is_named():
     with pytest.raises(InputError, match="TF_NUM_INTEROP_THREADS is 'two'"):
         runtime.inter_threads({"TF_NUM_INTEROP_THREADS": "two"})
+    with pytest.raises(InputError, match="DEEPGALAXY_BUCKET_MB is 'large'"):
+        runtime.bucket_bytes({runtime.BUCKET: "large"})

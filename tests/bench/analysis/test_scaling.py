@@ -77,6 +77,13 @@ def test_curves_are_not_mixed(make_record):
     assert np.isnan(row(table, 2)["efficiency"])
 
 
+def test_a_curve_goes_on_wherever_its_data_lie(make_record):
+    records = [
+        make_record([[1.0] * 8] * workers, data=f"/{place}/mergers.hdf5") for workers, place in ((1, "one"), (2, "two"))
+    ]
+    assert scaling_table(records, 1)["efficiency"].tolist() == [1.0, 1.0]
+
+
 def test_no_records_give_an_empty_table():
     assert scaling_table([], 1).empty
 

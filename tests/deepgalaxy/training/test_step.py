@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from deepgalaxy import runtime
 from deepgalaxy.networks.catalogue import SMALL
 from deepgalaxy.networks.deepgalaxy import Part, network
 from deepgalaxy.training.objective import Objective
@@ -17,7 +18,9 @@ def assert_close(a, b):
 
 
 @pytest.mark.horovod
-def test_two_ranks_have_the_gradient_of_one_process_on_the_joined_batch(run_ranks, tmp_path):
+@pytest.mark.parametrize("bucket_mb", ["0", "0.0001", "8"])
+def test_two_ranks_have_the_gradient_of_one_process_on_the_joined_batch(run_ranks, tmp_path, monkeypatch, bucket_mb):
+    monkeypatch.setenv(runtime.BUCKET, bucket_mb)  # a message each, some together, all together
     run_ranks(2, "-m", "tests.deepgalaxy.training.gradients", tmp_path / "two.npz", 2, 1)
     with np.load(tmp_path / "two.npz") as two:
         assert_close(gradient(Alone())[0], list(two.values()))
