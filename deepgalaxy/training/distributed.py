@@ -111,9 +111,8 @@ def _rows(gradient: tf.Tensor) -> tf.Tensor:
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
-    With `yielding`, the threads that Horovod and MPI start get a low priority (`deepgalaxy.runtime`): they poll
-    while they wait, and on a rank bound to few cores they would take turns with the computation
-    that they wait for. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
+    With `yielding`, the threads that Horovod and MPI start get the priority that `deepgalaxy.runtime` says: they poll
+    while they wait, on cores that compute. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
     """
     if timeline:
         os.environ["HOROVOD_TIMELINE"] = "DYNAMIC"

@@ -51,7 +51,7 @@ def test_a_rank_reads_what_it_was_told(inter, nice, grappler):
 
 
 def test_without_being_told_it_has_the_defaults():
-    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 19, False)
+    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 0, False)
 
 
 def test_a_process_keeps_what_its_user_has_set():
