@@ -28,7 +28,7 @@ from bench.launch.run import Limits, deaf, run_point
 from bench.store.results import Results
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.turns import PIPE, give
+from deepgalaxy.turns import GIVEN, PIPE, give
 from deepgalaxy.words import Outcome
 
 PATIENT = {"HOROVOD_GLOO_TIMEOUT_SECONDS": "86400"}
@@ -131,19 +131,26 @@ class _Order:
             pipes = [opened.enter_context(pipe.open("r+b", buffering=0)) for pipe in self._pipes]
             for pipe in self._pipes:
                 opened.callback(pipe.unlink)
+                opened.callback(pipe.with_name(GIVEN).unlink, missing_ok=True)
             pids: list[list[int]] = [[] for _ in self._runs]
             for who, turn in _plan(len(self._runs), self._turns):
                 self._who = who
                 if turn == 0:
                     self._may_start[who].set()
-                elif not self._gone[who].is_set():
+                else:
                     give(self._runs[who][1], turn)
-                    _signal(pids[who], signal.SIGCONT)
+                    self._signal(who, pids[who], signal.SIGCONT)
                 if turn == self._turns:
                     self._gone[who].wait()
                 else:
                     pids[who] = self._waiting(who, pipes[who])
-                    _signal(pids[who], signal.SIGSTOP)
+                    self._signal(who, pids[who], signal.SIGSTOP)
+
+    def _signal(self, who: int, pids: Sequence[int], number: signal.Signals) -> None:
+        """To a run's ranks, unless it has ended: their numbers may be others' by then."""
+        for pid in pids if not self._gone[who].is_set() else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _waiting(self, who: int, pipe: IO[bytes]) -> list[int]:
         """Process numbers of a run's ranks, once all of them wait; of those that do when it ends before."""
@@ -184,9 +191,3 @@ def _plan(runs: int, turns: int) -> Iterator[tuple[int, int]]:
     for turn in range(turns + 1):
         for i in range(runs)[:: -1 if turn % 2 else 1]:
             yield i, turn
-
-
-def _signal(pids: Sequence[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)

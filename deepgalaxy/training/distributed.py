@@ -112,7 +112,8 @@ def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> Ho
     """Join the other ranks.
 
     With `yielding`, the threads that Horovod and MPI start get the priority that `deepgalaxy.runtime` says: they poll
-    while they wait, on cores that compute. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be kept later.
+    while they wait, on cores that compute. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be
+    kept later.
     """
     if timeline:
         os.environ["HOROVOD_TIMELINE"] = "DYNAMIC"
