@@ -39,7 +39,7 @@ def search(make_spec, tmp_path, **runtime):
 
 
 def test_what_is_faster_beyond_doubt_is_found_and_confirmed(machine, make_spec, tmp_path):
-    found = search(make_spec, tmp_path, onednn=False).run()
+    found = search(make_spec, tmp_path, onednn=False, keep_memory=False).run()
     assert found.settings == Settings(onednn=True, keep_memory=True, inter_threads=2)
     ways = found.ways.set_index("way")
     assert ways.at["winner", "ratio_low"] > 1
