@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
-        print("interrupted; `dgbench resume` goes on", file=sys.stderr)
+        campaign = arguments.command in ("run", "resume")
+        print("interrupted;", "`dgbench resume` goes on" if campaign else "what has ended is kept", file=sys.stderr)
         return INTERRUPTED_EXIT_CODE
 
 
