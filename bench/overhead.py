@@ -28,7 +28,7 @@ from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
 from bench.execute import summary
-from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together, whole_turns
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -49,13 +49,12 @@ def measure_overhead(
 
     Raises
     ------
-    InputError: a site of one slot, where there is nothing to compare; steps that are no whole turns; no launches of a
-        group in which all ended well
+    InputError: a site of one slot, where there is nothing to compare; no launches of a group in which all ended well
     """
     if site.slots < 2:
         raise InputError(f"site {site.name} has 1 slot; two or more are needed to measure what they cost each other")
     fields = {"mode": "train", "backbone": backbone, "resolution": resolution, "batch_size": batch_size}
-    fields |= {"steps": steps, "turn_steps": TURN_STEPS, "learning_rate": 1.0}
+    fields |= {"steps": whole_turns(steps), "turn_steps": TURN_STEPS, "learning_rate": 1.0}
     base = make_spec(site, DataRequest(), workers=site.slots, **fields)
     groups = ways(base, site)
     provide(DataRequest(), [base])

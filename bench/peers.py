@@ -26,7 +26,7 @@ from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
 from bench.execute import summary
-from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn, together, whole_turns
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 def ways(case: Case, site: Site, data: DataRequest, steps: int) -> list[Way]:
-    """All ways to train a case.
+    """All ways to train a case, for so many steps or the few more that make whole turns.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def ways(case: Case, site: Site, data: DataRequest, steps: int) -> list[Way]:
         batch_size=case.batch_size,
         workers=case.workers,
         cores_per_worker=case.cores,
-        steps=steps,
+        steps=whole_turns(steps),
         turn_steps=TURN_STEPS,
         learning_rate=1.0,
     )
@@ -106,7 +106,7 @@ def measure_peers(
 
     Raises
     ------
-    InputError: a case that does not fit, or steps that are no whole turns; a way of which no launch ended well
+    InputError: a case that does not fit; a way of which no launch ended well
     """
     data = data or DataRequest()
     planned = {case: ways(case, site, data, steps) for case in cases}

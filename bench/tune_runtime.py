@@ -23,7 +23,7 @@ from bench.analysis.turns import ratio, turn_times
 from bench.campaign.site import Site
 from bench.execute import summary
 from bench.launch.run import run_point
-from bench.launch.turns import TURN_STEPS, Way, run_in_turn
+from bench.launch.turns import TURN_STEPS, Way, run_in_turn, whole_turns
 from bench.store.results import Results
 from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
@@ -135,8 +135,7 @@ class Search:
         found = {START: self._site.runtime, WINNER: winner, STOCK: Settings()}
         if winner == self._site.runtime:
             del found[WINNER]
-        steps = TURN_STEPS * -(-self._spec.steps // TURN_STEPS)
-        spec = msgspec.structs.replace(self._spec, steps=steps, turn_steps=TURN_STEPS)
+        spec = msgspec.structs.replace(self._spec, steps=whole_turns(self._spec.steps), turn_steps=TURN_STEPS)
         stock = msgspec.structs.replace(spec, runtime=Runtime.STOCK)
         ways = [
             Way(name, stock if name == STOCK else spec, msgspec.structs.replace(self._site, runtime=settings))

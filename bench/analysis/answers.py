@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,7 @@ def with_answers(table: pd.DataFrame, records: Iterable[RunRecord]) -> pd.DataFr
         found = record.ranks[0].answers if record.outcome is Outcome.OK and record.ranks else None
         if found is not None:
             spec = record.spec
-            question = (spec.backbone, spec.resolution, PurePath(spec.data).name, spec.model)
+            question = (spec.backbone, spec.resolution, spec.data.rpartition("/")[2], spec.model)
             answers[(*question, spec.precision, spec.engine)] = found
     table = table.copy()
     for column in ANSWER_COLUMNS:

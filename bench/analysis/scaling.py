@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -148,9 +147,9 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.site,
         record.launcher,
         record.provenance.value,
-        PurePath(spec.data).name,
+        spec.data.rpartition("/")[2],
         spec.model,
-        PurePath(spec.profile).name,
+        spec.profile.rpartition("/")[2],
     )
     return dict(zip(CURVE, values, strict=True))
 

@@ -51,6 +51,11 @@ class Way(NamedTuple):
     site: Site
 
 
+def whole_turns(steps: int) -> int:
+    """So many steps, or the few more that make whole turns."""
+    return TURN_STEPS * -(-steps // TURN_STEPS)
+
+
 def run_in_turn(ways: Sequence[Way], results: Results) -> list[RunRecord]:
     """One launch of every way, stored, with the others' names in its record (`beside`).
 

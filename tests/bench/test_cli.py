@@ -1,6 +1,7 @@
 """Wrong input to the commands: one clear line, exit code 2, no traceback, nothing overwritten."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ def pytest_bench(*options, timeout=60):
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
+        # Where these tests run several at a time, pytest-benchmark would take this for one of their workers.
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")},
         check=False,
         timeout=timeout,
     )

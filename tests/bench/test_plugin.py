@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 import pytest
 
 from bench import peers
@@ -13,6 +12,7 @@ from bench.store import baselines
 from bench.store.results import Results
 from deepgalaxy.words import Trainer
 from tests.bench.test_cli import pytest_bench
+from tests.conftest import made_in_turn
 
 
 def test_the_clock_gives_back_the_durations_it_was_given():
@@ -95,21 +95,22 @@ def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_p
 
 
 def test_other_ways_of_a_point_are_measured_once_and_their_ratios_shown(make_record, monkeypatch, tmp_path):
-    def run_point(spec, site, launch, folder):
-        step = 1.0 if spec.trainer is Trainer.SUITE else 1.5
-        record = make_record([[step] * 6] * spec.workers)
-        launched.append(spec)
-        return msgspec.structs.replace(record, spec=spec, launch=launch, site=site.name)
+    def made(way):
+        launched.append(way.spec)
+        step = 1.0 if way.spec.trainer is Trainer.SUITE else 1.5
+        return make_record([[step] * way.spec.steps] * way.spec.workers)
 
     launched = []
-    monkeypatch.setattr(peers, "run_point", run_point)
+    monkeypatch.setattr(peers, "run_in_turn", made_in_turn(made))
     monkeypatch.setattr(peers, "provide", lambda data, specs: None)
     site = load_site("local")
-    (way, *_) = peers.ways(peers.Case("EfficientNetB0", 64, 8, 1, 1), site, DataRequest(), steps=6)
+    (way, *_) = peers.ways(
+        peers.Case("EfficientNetB0", 64, 8, 1, 1), site, DataRequest(), steps=5
+    )  # and one more, to whole turns
     ours = Benchmarks(site, [way.spec], 1, Results(tmp_path), DataRequest(), frozenset({1}), [], launches=2)
     found = ours.run_peers(way.spec)
     assert ours.run_peers(way.spec) is found
-    assert len(launched) == 2 * len(peers.WAYS)
+    assert len(launched) == 2 * 2 * len(peers.PEERS)  # ours is launched with each of the others
     steps, info = found["keras-fit"]
-    assert steps == [1.5] * 12
+    assert steps == [1.5] * 8  # without the first of each turn
     assert info["ratio"] == pytest.approx(1.5)
