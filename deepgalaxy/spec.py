@@ -124,6 +124,11 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.batch_size * self.workers
 
     @property
+    def data_name(self) -> str:
+        """Name of the data file, wherever it lies."""
+        return Path(self.data).name
+
+    @property
     def provenance(self) -> Provenance:
         """What figures of this point are when ranks have run it."""
         return Provenance.MEASURED if self.compute is Compute.REAL else Provenance.EMULATED

@@ -32,7 +32,7 @@ def with_answers(table: pd.DataFrame, records: Iterable[RunRecord]) -> pd.DataFr
         found = record.ranks[0].answers if record.outcome is Outcome.OK and record.ranks else None
         if found is not None:
             spec = record.spec
-            question = (spec.backbone, spec.resolution, spec.data.rpartition("/")[2], spec.model)
+            question = (spec.backbone, spec.resolution, spec.data_name, spec.model)
             answers[(*question, spec.precision, spec.engine)] = found
     table = table.copy()
     for column in ANSWER_COLUMNS:

@@ -209,5 +209,5 @@ def _identity(record: RunRecord) -> dict[str, Any]:
     return (
         {name: getattr(spec, name).value for name in words}
         | {name: getattr(spec, name) for name in fields}
-        | {"data": spec.data.rpartition("/")[2], "model": spec.model.rpartition("/")[2]}  # wherever they lie
+        | {"data": spec.data_name, "model": spec.model.rpartition("/")[2]}  # wherever they lie
     )

@@ -147,7 +147,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         record.site,
         record.launcher,
         record.provenance.value,
-        spec.data.rpartition("/")[2],
+        spec.data_name,
         spec.model,
         spec.profile.rpartition("/")[2],
     )

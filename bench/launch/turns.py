@@ -95,9 +95,8 @@ def run_in_turn(ways: Sequence[Way], results: Results) -> list[RunRecord]:
 
 def together(results: Results, ways: Sequence[Way]) -> list[tuple[RunRecord, ...]]:
     """Stored launches of these ways that took turns with one another and all ended well, oldest first."""
-    sides = [
-        {_name(record.spec, record.launch): record for record in results.records() if _is(record, way)} for way in ways
-    ]
+    records = list(results.records())
+    sides = [{_name(record.spec, record.launch): record for record in records if _is(record, way)} for way in ways]
     found = []
     for first in sides[0].values():
         beside = [next((side[name] for name in first.beside if name in side), None) for side in sides[1:]]

@@ -88,9 +88,8 @@ def train_step(
         if not update:
             with tf.control_dependencies(gradients):  # nothing else uses them, and they would be left out
                 return {name: tf.identity(value) for name, value in sums.items()}
-        averages = (
-            ranks.average(gradients) if ranks.size > 1 else gradients
-        )  # to nobody Horovod would copy them as well
+        # Horovod would copy a single worker's gradients, to nobody.
+        averages = ranks.average(gradients) if ranks.size > 1 else gradients
         updates.apply_gradients(zip(averages, variables, strict=True))
         return sums
 

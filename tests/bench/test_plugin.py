@@ -104,9 +104,8 @@ def test_other_ways_of_a_point_are_measured_once_and_their_ratios_shown(make_rec
     monkeypatch.setattr(peers, "run_in_turn", made_in_turn(made))
     monkeypatch.setattr(peers, "provide", lambda data, specs: None)
     site = load_site("local")
-    (way, *_) = peers.ways(
-        peers.Case("EfficientNetB0", 64, 8, 1, 1), site, DataRequest(), steps=5
-    )  # and one more, to whole turns
+    case = peers.Case("EfficientNetB0", 64, 8, 1, 1)
+    (way, *_) = peers.ways(case, site, DataRequest(), steps=5)  # and one more, to whole turns
     ours = Benchmarks(site, [way.spec], 1, Results(tmp_path), DataRequest(), frozenset({1}), [], launches=2)
     found = ours.run_peers(way.spec)
     assert ours.run_peers(way.spec) is found
