@@ -39,7 +39,7 @@ RELEASES = 64
 """Most moments of a step at which gradients become ready: each costs a call into Python."""
 
 TOLERANCE = 1e-5
-"""Of an average of whole numbers, relative: float32 and the order of the sum."""
+"""Of a sum of whole numbers, relative: float32 and the order of the sum."""
 
 
 @dataclass
@@ -100,9 +100,9 @@ def releases(profile: ComputeProfile) -> list[tuple[float, list[int]]]:
 
 
 def emulated_step(profile: ComputeProfile, ranks: Ranks) -> tuple[Waits, Callable[[], list[tf.Tensor]]]:
-    """The waits of a step, and a function that does one and returns the averaged gradients.
+    """The waits of a step, and a function that does one and returns the summed gradients.
 
-    Before averaging, every element of rank r's gradients is r + 1.
+    Before, every element of rank r's gradients is r + 1.
     """
     moments = releases(profile)
     waits = Waits(profile.forward_s + np.array([ready for ready, _ in moments]))
@@ -115,7 +115,7 @@ def emulated_step(profile: ComputeProfile, ranks: Ranks) -> tuple[Waits, Callabl
                 waited = tf.numpy_function(waits.until, [number], tf.int32)
             with tf.control_dependencies([waited]):
                 gradients += [tf.identity(buffer) for buffer in group]
-        return ranks.average(gradients)
+        return ranks.sum(gradients)
 
     return waits, tf.function(step, autograph=False)
 
@@ -128,7 +128,7 @@ def emulate(spec: RunSpec, ranks: Ranks, journal: Journal) -> dict[str, Any]:
     Raises
     ------
     InputError: the profile is missing, or of another network, resolution or batch
-    BadResultError: averages that are wrong
+    BadResultError: sums that are wrong
     """
     profile = read_profile(Path(spec.profile))
     found, asked = ((p.backbone, p.resolution, p.batch_size) for p in (profile, spec))
@@ -184,13 +184,13 @@ def _steps(
                 during.enter_context(ranks.timeline(journal.timeline))
         began = time.perf_counter()
         waits.begin(began, float(scale))
-        averages: list[tf.Tensor] = []  # the last step's go before the next one's come
-        averages = step()
+        totals: list[tf.Tensor] = []  # the last step's go before the next one's come
+        totals = step()
         waits.end()
         times.append(time.perf_counter() - began)
         ready.append(waits.ready_after_s)
         if number in (0, len(scales) - 1):
-            _require_averages(averages, ranks)
+            _require_sums(totals, ranks)
         journal.step(number + 1, len(scales), times[-1])
     during.close()
     gc.enable()
@@ -203,15 +203,15 @@ def slowdown(slow_hosts: str, host: str) -> float:
     return float(named.get(host, 1.0))
 
 
-def _require_averages(averages: list[tf.Tensor], ranks: Ranks) -> None:
-    """See to it that all ranks' gradients are in the averages, each once."""
-    expected = (ranks.size + 1) / 2 if ranks.transport != "none" else ranks.rank + 1
-    for number, average in enumerate(averages):
-        wrong = np.abs(average.numpy() / expected - 1) > TOLERANCE
+def _require_sums(totals: list[tf.Tensor], ranks: Ranks) -> None:
+    """See to it that all ranks' gradients are in the sums, each once."""
+    expected = ranks.size * (ranks.size + 1) / 2 if ranks.transport != "none" else ranks.rank + 1
+    for number, total in enumerate(totals):
+        wrong = np.abs(total.numpy() / expected - 1) > TOLERANCE
         if wrong.any():
             place = int(np.argmax(wrong))
-            value = average.numpy()[place]
-            raise BadResultError(f"element {place} of gradient {number} is {value} on average, not {expected}")
+            value = total.numpy()[place]
+            raise BadResultError(f"element {place} of gradient {number} sums to {value}, not {expected}")
 
 
 def _ticks() -> tuple[float, float]:

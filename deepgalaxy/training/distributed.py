@@ -28,22 +28,22 @@ class HorovodRanks:
         self._compression = hvd.Compression.fp16 if fp16 else hvd.Compression.none
         self.transport: str = "mpi" if hvd.mpi_enabled() else "gloo"
 
-    def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients averaged over all ranks, in messages of several as `deepgalaxy.runtime` says."""
+    def sum(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients summed over all ranks, in messages of several as `deepgalaxy.runtime` says."""
         return [
-            average
+            total
             for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes()))
-            for average in self._averaged(bucket, f"gradients_{number}")
+            for total in self._summed(bucket, f"gradients_{number}")
         ]
 
-    def _averaged(self, bucket: Sequence[tf.Tensor], name: str) -> list[tf.Tensor]:
-        """Averages of gradients that travel as one."""
+    def _summed(self, bucket: Sequence[tf.Tensor], name: str) -> list[tf.Tensor]:
+        """Sums of gradients that travel as one."""
         rows = [_rows(g) for g in bucket] if len(bucket) > 1 else []
         joined = tf.concat(rows, 0) if rows else bucket[0]
-        average = hvd.allreduce(joined, op=hvd.Average, name=name, compression=self._compression)
+        total = hvd.allreduce(joined, op=hvd.Sum, name=name, compression=self._compression)
         if not rows:
-            return [average]
-        parts = tf.split(average, [r.shape[0] for r in rows])
+            return [total]
+        parts = tf.split(total, [r.shape[0] for r in rows])
         flat = [tf.reshape(part, [-1]) for part in parts]
         counts = [g.shape.num_elements() for g in bucket]
         fitting = [f if f.shape[0] == n else f[:n] for f, n in zip(flat, counts, strict=True)]

@@ -57,8 +57,8 @@ def _timed(ranks: Ranks, exchange: Callable[[], Any]) -> float:
 def _by_horovod(ranks: Ranks, size: int) -> Callable[[], Any]:
     count = TENSORS if size >= 4 * TENSORS else 1
     tensors = [tf.ones((size // 4 // count,)) for _ in range(count)]
-    averaged = tf.function(lambda: ranks.average(tensors), autograph=False)
-    return lambda: [average.numpy() for average in averaged()]
+    summed = tf.function(lambda: ranks.sum(tensors), autograph=False)
+    return lambda: [total.numpy() for total in summed()]
 
 
 def _by_mpi(size: int) -> Callable[[], Any]:

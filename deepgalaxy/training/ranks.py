@@ -28,8 +28,8 @@ class Ranks(Protocol):
     def transport(self) -> str:
         """What carries the messages: `mpi`, `gloo`, or `none`."""
 
-    def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients averaged over all ranks."""
+    def sum(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients summed over all ranks."""
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
@@ -58,7 +58,7 @@ class Alone:
     size: int = 1
     transport: str = "none"
 
-    def average(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def sum(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """This rank's own gradients."""
         return list(gradients)
 

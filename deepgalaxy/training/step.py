@@ -52,16 +52,18 @@ def train_step(
 ) -> Any:
     """A `tf.function`, see `Step`, that updates the model.
 
-    Horovod averages the gradients, so that N ranks with local batch B take the step that one
-    process would take on the joined batch of N x B images (but for batch normalisation, whose
-    statistics are each rank's own). With `passes` the batch is gone through in so many equal parts,
-    whose gradients are added up before they are exchanged: it needs memory for one part only.
+    Horovod sums the gradients, so that N ranks with local batch B take the step that one process would take on the
+    joined batch of N x B images (but for batch normalisation, whose statistics are each rank's own). That they become
+    an average is seen to where they begin: a loss divided by N costs nothing, and N-times smaller gradients a pass
+    over all of them. With `passes` the batch is gone through in so many equal parts, whose gradients are added up
+    before they are exchanged: it needs memory for one part only.
     Without `update` gradients are computed, and neither exchanged nor used.
     """
     variables = model.trainable_variables
     updates._create_all_weights(variables)  # inside the function it would cost a second trace
     randomness = Randomness(model, seed, ranks.rank, ranks.size)
     leaner = LeanActivations(model)
+    share = 1 / (ranks.size * passes)
 
     def one_pass(images: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
         with tf.GradientTape() as tape:
@@ -69,7 +71,8 @@ def train_step(
                 outputs = model(images, training=True)
             losses = objective.losses(outputs, images, labels)
             total = objective.total(losses, *weights)
-        return tape.gradient(total, variables), objective.sums(losses, outputs, labels, *weights)
+        gradients = tape.gradient(total, variables, tf.constant(share, total.dtype))
+        return gradients, objective.sums(losses, outputs, labels, *weights)
 
     def all_passes(*batch: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
         parts = [tf.reshape(t, (passes, t.shape[0] // passes, *t.shape[1:])) for t in batch]
@@ -79,7 +82,7 @@ def train_step(
 
         start = [tf.zeros_like(v) for v in variables], {name: tf.zeros(()) for name in objective.sum_names()}
         _, gradients, sums = tf.while_loop(lambda i, *_: i < passes, add, (tf.constant(0), *start))
-        return [g / passes for g in gradients], sums
+        return gradients, sums
 
     def step(images: tf.Tensor, labels: tf.Tensor, label_weights: tf.Tensor, image_weights: tf.Tensor) -> Sums:
         randomness.begin(updates.iterations)
@@ -89,8 +92,8 @@ def train_step(
             with tf.control_dependencies(gradients):  # nothing else uses them, and they would be left out
                 return {name: tf.identity(value) for name, value in sums.items()}
         # Horovod would copy a single worker's gradients, to nobody.
-        averages = ranks.average(gradients) if ranks.size > 1 else gradients
-        updates.apply_gradients(zip(averages, variables, strict=True))
+        totals = ranks.sum(gradients) if ranks.size > 1 else gradients
+        updates.apply_gradients(zip(totals, variables, strict=True))
         return sums
 
     # There is nothing to convert, and autograph takes seconds to find that out.

@@ -1,4 +1,4 @@
-"""A step without arithmetic: its gradients are of the right sizes, ready at the right times, and really averaged."""
+"""A step without arithmetic: its gradients are of the right sizes, ready at the right times, and really summed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Clocked(Alone):
         super().__init__()
         object.__setattr__(self, "came", [])
 
-    def average(self, gradients):
+    def sum(self, gradients):
         def note(gradient):
             self.came.append((time.perf_counter(), gradient.size))
             return gradient
@@ -81,7 +81,7 @@ def test_gradients_reach_the_exchange_when_they_are_ready_and_not_before():
 
 def test_a_later_gradient_does_not_wait_for_an_earlier_ones_exchange():
     class Slow(Clocked):
-        def average(self, gradients):
+        def sum(self, gradients):
             def hold(gradient):
                 self.came.append((time.perf_counter(), gradient.size))
                 time.sleep(0.3 if gradient.size == 3 else 0.0)
@@ -136,12 +136,12 @@ def test_a_slow_host_waits_longer(emulated, journal, monkeypatch):
     assert fields["checks"]["slowdown"] == "2"
 
 
-def test_a_wrong_average_is_found(emulated, journal):
+def test_a_wrong_sum_is_found(emulated, journal):
     class Damaging(Alone):
-        def average(self, gradients):
+        def sum(self, gradients):
             return [g + tf.one_hot(2, tf.size(g)) if g.shape[0] == 1000 else g for g in gradients]
 
-    with pytest.raises(BadResultError, match="element 2 of gradient 1 is 2.0 on average, not 1"):
+    with pytest.raises(BadResultError, match="element 2 of gradient 1 sums to 2.0, not 1"):
         emulate(emulated(), Damaging(), journal)
 
 

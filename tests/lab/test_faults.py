@@ -70,5 +70,5 @@ def test_damaged_packets_are_sent_again_and_no_gradient_is_wrong(lab, start):
     except InputError as error:
         pytest.skip(str(error))
     record = start(steps=6, limits=LIMITS).record()
-    assert record.outcome is Outcome.OK, record.reason  # the worker looks at every element of the last averages
+    assert record.outcome is Outcome.OK, record.reason  # the worker looks at every element of the last sums
     assert sum(faults.damaged(lab, host) for host in lab.hosts) > 0
