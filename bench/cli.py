@@ -14,6 +14,7 @@ from bench.campaign.site import load_site
 from bench.commands import (
     calibrate,
     campaigns,
+    compare_sites,
     exchange,
     gate,
     jobs,
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     memory.add(commands)
     studies.add(commands)
     peers.add(commands)
+    compare_sites.add(commands)
     calibrate.add(commands)
     profile.add(commands)
     tune_runtime.add(commands)

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.operators import FIRST_STEP_PHASES
-from bench.analysis.turns import by_turns, ratio, turn_times
+from bench.analysis.turns import by_turns, ratio, turn_times, way_row
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
@@ -162,20 +162,10 @@ def compare(found: dict[str, list[tuple[RunRecord, ...]]]) -> pd.DataFrame:
 
 
 def _row(way: str, launches: Sequence[RunRecord], values: tuple[float, float, float]) -> dict[str, Any]:
-    spec = launches[0].spec
     ranks = [rank for record in launches for rank in record.ranks]
     first = [sum(rank.phase_time_s.get(phase, 0.0) for phase in FIRST_STEP_PHASES) for rank in ranks]
-    step = float(np.median([turn_times(record) for record in launches])) / (spec.turn_steps - 1)
-    return _case_columns(spec) | {
-        "way": way,
-        "launches": len(launches),
-        "step_time_s": step,
-        "throughput_images_per_s": spec.global_batch_size / step,
-        **dict(zip(("ratio", "ratio_low", "ratio_high"), values, strict=True)),
-        "peak_rss_bytes": max(rank.peak_rss_bytes for rank in ranks),
-        "first_step_s": float(np.median(first)),
-        "provenance": launches[0].provenance.value,
-    }
+    row = way_row(way, launches, values)
+    return _case_columns(launches[0].spec) | row | {"first_step_s": float(np.median(first))}
 
 
 def _case_columns(spec: RunSpec) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from deepgalaxy.errors import InputError
 from deepgalaxy.probe import SLOWDOWN
 from deepgalaxy.record import RunRecord
+from deepgalaxy.runtime import BUCKET, NICENESS
 from deepgalaxy.words import Outcome
 
 MATTERS = (
@@ -19,7 +20,7 @@ recorded, and do not decide."""
 RANKS_OWN = (
     *("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl"),
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS"),
-    SLOWDOWN,
+    *(BUCKET, NICENESS, SLOWDOWN),
 )
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
 

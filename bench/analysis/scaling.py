@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.answers import with_answers
 from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws
+from bench.analysis.peak import best_peaks, fraction_of_peak
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
 from deepgalaxy.errors import InputError
@@ -73,11 +74,14 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
     steady = {point: steady_launches(good) for point, launches in points.items() if (good := _good(launches))}
     draws = _draws(steady, rng)
     rows = [_row(launches, steady.get(point), draws.get(point), rng) for point, launches in points.items()]
+    peaks = best_peaks(itertools.chain(*points.values()))
     for row, point in zip(rows, points, strict=True):
         *curve_of, _, _ = point
         base = (*curve_of, baseline_workers, False)
         row["baseline_workers"] = baseline_workers
         row |= _speedup(point, base, steady, draws)
+        if good := _good(points[point]):
+            row["fraction_of_peak"] = fraction_of_peak(mean_throughput(steady[point]), good[-1], peaks)
     table = pd.DataFrame(rows)
     if table.empty:
         return table
@@ -113,12 +117,6 @@ def _against_plain_reads(good: Sequence[RunRecord], rng: np.random.Generator) ->
         if rank.plain_read_time_s
     ]
     return time_ratio(pairs, LOADING_BLOCK, rng) if pairs else (np.nan, np.nan, np.nan)
-
-
-def _fraction_of_peak(images_per_s: float, record: RunRecord) -> float:
-    """Arithmetic done over what the same cores do on large matrix products; NaN where the latter was not measured."""
-    peak = sum(rank.gemm_flop_per_s for rank in record.ranks)
-    return images_per_s * record.ranks[0].flop_per_image / peak if peak else np.nan
 
 
 def _point(record: RunRecord) -> Point:
@@ -216,7 +214,6 @@ def _row(
         "data_wait_share": waits / times,
         **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
         "images_per_core_hour": 3600 * speed / (last.spec.workers * last.spec.cores_per_worker),
-        "fraction_of_peak": _fraction_of_peak(speed, last),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),
         "total_peak_rss_bytes": max(sum(rank.peak_rss_bytes for rank in record.ranks) for record in good),
         "total_pss_bytes": max(sum(rank.pss_bytes for rank in record.ranks) for record in good),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,21 @@ def in_step_times(record: RunRecord) -> Floats:
     """Seconds of each turn, (turns,), as if every step had ended with that of its slowest rank."""
     times: Floats = by_turns(record).max(axis=0).sum(axis=1)
     return times
+
+
+def way_row(way: str, launches: Sequence[RunRecord], values: tuple[float, float, float]) -> dict[str, Any]:
+    """A table's row of a way to do something, from its launches; values: its ratio and interval, see `ratio`."""
+    spec = launches[0].spec
+    step = float(np.median([turn_times(record) for record in launches])) / (spec.turn_steps - 1)
+    return {
+        "way": way,
+        "launches": len(launches),
+        "step_time_s": step,
+        "throughput_images_per_s": spec.global_batch_size / step,
+        **dict(zip(("ratio", "ratio_low", "ratio_high"), values, strict=True)),
+        "peak_rss_bytes": max(rank.peak_rss_bytes for record in launches for rank in record.ranks),
+        "provenance": launches[0].provenance.value,
+    }
 
 
 def ratio(pairs: Sequence[tuple[Floats, Floats]], level: float = LEVEL) -> tuple[float, float, float]:

@@ -79,6 +79,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "latency p50 / p95 / p99 [ms]": _latency(row),
             "speedup": _with_interval(row, "speedup", "speedup", ".2f"),
             "efficiency": _with_interval(row, "efficiency", "efficiency", ".2f"),
+            "of peak": _number(row["fraction_of_peak"], ".0%"),
             "data wait": "-" if row["mode"] == Mode.LOAD.value else _number(row["data_wait_share"], ".1%"),
             "/ plain reads": _with_interval(row, "plain_read_ratio", "plain_read_ratio", ".2f"),
             "top-1 as FP32": _with_interval(row, "top1_agreement", "top1_agreement", ".3f"),

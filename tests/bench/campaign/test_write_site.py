@@ -14,7 +14,7 @@ def test_a_new_file_is_the_sites_with_the_settings(tmp_path):
     write_runtime(FOUND, path, "slurm-cpu", "found")
     site = load_site(str(path))
     assert site.runtime == FOUND
-    assert (site.nodes, site.environment) == (256, {"OMPI_MCA_mtl": "psm2"})
+    assert (site.name, site.nodes, site.environment) == ("mine", 256, {"OMPI_MCA_mtl": "psm2"})
     assert "onednn" not in path.read_text()  # which is as by default
 
 

@@ -1,10 +1,10 @@
-"""`dgbench peers | profile | tune-runtime`: what is refused before anything starts, and help that teaches."""
+"""`dgbench peers | compare-sites | profile | tune-runtime`: what is refused, and help that teaches."""
 
 import pytest
 
 from bench.cli import main
 
-COMMANDS = ("peers", "profile", "tune-runtime")
+COMMANDS = ("peers", "compare-sites", "profile", "tune-runtime")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ COMMANDS = ("peers", "profile", "tune-runtime")
             ["peers", "--cases", "EfficentNetB0:128:8:1:1"],
             "unknown backbone 'EfficentNetB0'",
         ),
+        (["compare-sites", "local"], "sites local: two or more of different names are needed"),
+        (["compare-sites", "local", "local", "--launches", "0"], "--launches 0 is too small"),
         (["profile", "EfficientNetB0", "--steps", "0"], "--steps 0 is too small"),
         (["profile", "EfficientNetB0", "--workers", "9999"], "9999 workers need"),
         (["profile", "EfficientNetB0", "--precision", "bf16-amp"], "it needs engine itex"),
