@@ -76,9 +76,13 @@ def read(path: Path) -> MeasuredPeaks:
 
 
 def model_of(own: Iterable[Peak]) -> MemoryModel:
-    """The model of the peaks that come with the suite, and of those measured here, which win where both have one."""
-    points = {point.load: point for point in (*_shipped().points, *own)}
-    return fit(list(points.values()), memory_costs())
+    """The model of the peaks that come with the suite, and of those measured here, which win where both have one.
+
+    Peaks of backbones whose costs are not stored tell the model nothing, and are left out.
+    """
+    costs = memory_costs()
+    points = {point.load: point for point in (*_shipped().points, *own) if point.load.backbone in costs}
+    return fit(list(points.values()), costs)
 
 
 @cache

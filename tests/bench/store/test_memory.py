@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from bench.projection.memory import Load, Peak
+from bench.store import memory
 from bench.store.memory import SHIPPED, MeasuredPeaks, collected, load_of, model_of, peaks, read, write
 from bench.store.results import Results
 from bench.store.summary import summarised
@@ -76,3 +77,12 @@ def test_own_peaks_win_over_those_that_ship():
         if p.load.backbone == "EfficientNetB4"
     ]
     assert model_of(own).predict(load).peak_rss_bytes > 1.3 * before
+
+
+def test_a_measured_backbone_of_unknown_costs_stops_no_model(record, monkeypatch):
+    own = peaks(summarised(record(backbone=name, resolution=128), "x") for name in ("EfficientNetB0", "VGG16"))
+    costs = {name: cost for name, cost in memory.memory_costs().items() if name != "VGG16"}
+    monkeypatch.setattr(memory, "memory_costs", lambda: costs)
+    model = model_of(own)
+    assert model.knows(own[0].load)
+    assert not model.knows(own[1].load)
