@@ -71,8 +71,8 @@ def ratio(pairs: Sequence[tuple[Floats, Floats]], level: float = LEVEL) -> tuple
     if not pairs or any(len(first) != len(second) for first, second in pairs):
         raise InputError(f"no ratio of {len(pairs)} pairs: each needs the same turns on both sides")
     logs = [np.log(second / first) for first, second in pairs]
-    values = np.array([np.median(turns) for turns in logs]) if len(logs) > 1 else logs[0]
-    middle = float(values.mean()) if len(logs) > 1 else float(np.median(values))
+    medians = np.array([np.median(turns) for turns in logs])
+    middle, values = float(medians.mean()), medians if len(logs) > 1 else logs[0]
     if len(values) < 2:
         return float(np.exp(middle)), 0.0, float("inf")
     reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))

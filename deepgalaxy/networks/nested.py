@@ -21,7 +21,8 @@ def known_outputs() -> Iterator[None]:
     traced = functional._infer_output_signature
 
     def signature(self: Any, inputs: Any, args: Any, kwargs: Any, masks: Any) -> Any:
-        if args or not _alike(inputs, self._nested_inputs):
+        own = getattr(self, "_nested_inputs", None)  # a Sequential has none before its first call
+        if args or own is None or not _alike(inputs, own):
             return traced(self, inputs, args, kwargs, masks)
         self._set_save_spec(inputs, args, kwargs)
         return tf.nest.map_structure(lambda output: type(output)(output.type_spec), self._nested_outputs)

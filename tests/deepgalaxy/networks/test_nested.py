@@ -35,6 +35,12 @@ def test_inputs_of_another_shape_are_traced():
         assert inner(tf.keras.Input((6, 6, 1))).shape.as_list() == [None, 6, 6, 2]
 
 
+def test_a_sequential_that_does_not_know_its_input_is_traced():
+    inner = tf.keras.Sequential([tf.keras.layers.Dense(2)])  # as the stem of ConvNeXt
+    with known_outputs():
+        assert inner(tf.keras.Input((3,))).shape.as_list() == [None, 2]
+
+
 @pytest.mark.parametrize("parts", [{Part.CLASSIFIER}, set(Part)])
 def test_a_network_is_saved_and_loaded_as_before(parts, tmp_path):
     model = network("Small", 32, parts, classes=3)
