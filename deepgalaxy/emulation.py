@@ -79,7 +79,7 @@ class Waits:
     def busy_share(self, steps: int) -> float:
         """Share of all cores' time that was used while gradients were on their way, in the last `steps` steps."""
         busy, total = np.sum(self._used[-steps:], axis=0)
-        return float(busy / total) if total else 0.0
+        return float(np.clip(busy / total, 0, 1)) if total else 0.0  # sums of counters since boot are rounded
 
 
 def releases(profile: ComputeProfile) -> list[tuple[float, list[int]]]:
