@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.analysis.turns import Floats, in_step_times, ratio, turn_times
+from bench.analysis.turns import Floats, in_step_times, ratio, turn_times, way_row, with_interval
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site
@@ -57,7 +57,8 @@ def measure_overhead(
     fields |= {"steps": whole_turns(steps), "turn_steps": TURN_STEPS, "learning_rate": 1.0}
     base = make_spec(site, DataRequest(), workers=site.slots, **fields)
     groups = ways(base, site)
-    provide(DataRequest(), [base])
+    if rounds:
+        provide(DataRequest(), [base])
     note = Progress(1).note
     for number in range(1, rounds + 1):
         for group in groups:
@@ -100,22 +101,12 @@ def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
         INDEPENDENT: ratio([(turn_times(alone), in_step_times(alone)) for _, _, alone in ours]),
     }
     for row in rows:
-        values = bound.get(row["way"], (np.nan, np.nan, np.nan))
-        row |= dict(zip(("of_bound", "of_bound_low", "of_bound_high"), values, strict=True))
+        row |= with_interval("of_bound", bound.get(row["way"], (np.nan, np.nan, np.nan)))
     return pd.DataFrame(rows)
 
 
 def _row(way: str, pairs: Sequence[Group], times: Callable[[RunRecord], Floats]) -> dict[str, Any]:
     """pairs: one rank's launches, each with the way's that took turns with it; times: of the way's turns, seconds"""
-    spec = pairs[0][1].spec
-    step = float(np.median([times(record) for _, record in pairs])) / (spec.turn_steps - 1)
+    launches = [record for _, record in pairs]
     efficiency = ratio([(times(record), turn_times(one)) for one, record in pairs]) if way != ONE else (1.0, 1.0, 1.0)
-    return {
-        "way": way,
-        "workers": spec.workers,
-        "step_time_s": step,
-        "throughput_images_per_s": spec.global_batch_size / step,
-        **dict(zip(("efficiency", "efficiency_low", "efficiency_high"), efficiency, strict=True)),
-        "launches": len(pairs),
-        "provenance": pairs[0][1].provenance.value,
-    }
+    return {"way": way, "workers": launches[0].spec.workers} | way_row(way, launches, efficiency, times, "efficiency")

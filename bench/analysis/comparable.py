@@ -10,8 +10,10 @@ from deepgalaxy.record import RunRecord
 from deepgalaxy.runtime import BUCKET, NICENESS
 from deepgalaxy.words import Outcome
 
+MACHINE = ("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages")
 MATTERS = (
-    *("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages", "kernel"),
+    *MACHINE,
+    "kernel",
     *("tensorflow", "intel-extension-for-tensorflow", "horovod", "openmpi"),
 )
 """Facts about machine and software that a speed depends on. Load and frequency change by themselves; they are

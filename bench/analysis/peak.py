@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bench.analysis.comparable import MACHINE
 from deepgalaxy.record import RunRecord
 from deepgalaxy.words import Outcome
 
 Cores = tuple[object, ...]
 """What launches have in common whose ranks had the same cores for the same kind of products."""
-
-OF_MACHINE = ("cpu", "instructions", "cores")
 
 
 def best_peaks(records: Iterable[RunRecord]) -> dict[Cores, float]:
@@ -35,5 +34,5 @@ def fraction_of_peak(images_per_s: float, record: RunRecord, peaks: dict[Cores, 
 
 def _cores(record: RunRecord) -> Cores:
     spec = record.spec
-    machine = tuple(str(record.machine.get(name)) for name in OF_MACHINE)
+    machine = tuple(str(record.machine.get(name)) for name in MACHINE)
     return record.site, machine, spec.device, spec.precision, spec.runtime, spec.workers, spec.cores_per_worker

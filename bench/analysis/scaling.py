@@ -71,7 +71,8 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
     points: dict[Point, list[RunRecord]] = {}
     for record in records:
         points.setdefault(_point(record), []).append(record)
-    steady = {point: steady_launches(good) for point, launches in points.items() if (good := _good(launches))}
+    good = {point: found for point, launches in points.items() if (found := _good(launches))}
+    steady = {point: steady_launches(launches) for point, launches in good.items()}
     draws = _draws(steady, rng)
     rows = [_row(launches, steady.get(point), draws.get(point), rng) for point, launches in points.items()]
     peaks = best_peaks(itertools.chain(*points.values()))
@@ -80,8 +81,8 @@ def scaling_table(records: Iterable[RunRecord], baseline_workers: int, seed: int
         base = (*curve_of, baseline_workers, False)
         row["baseline_workers"] = baseline_workers
         row |= _speedup(point, base, steady, draws)
-        if good := _good(points[point]):
-            row["fraction_of_peak"] = fraction_of_peak(mean_throughput(steady[point]), good[-1], peaks)
+        if point in good:
+            row["fraction_of_peak"] = fraction_of_peak(mean_throughput(steady[point]), good[point][-1], peaks)
     table = pd.DataFrame(rows)
     if table.empty:
         return table

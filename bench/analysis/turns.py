@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,19 +42,33 @@ def in_step_times(record: RunRecord) -> Floats:
     return times
 
 
-def way_row(way: str, launches: Sequence[RunRecord], values: tuple[float, float, float]) -> dict[str, Any]:
-    """A table's row of a way to do something, from its launches; values: its ratio and interval, see `ratio`."""
+def way_row(
+    way: str,
+    launches: Sequence[RunRecord],
+    values: tuple[float, float, float],
+    times: Callable[[RunRecord], Floats] = turn_times,
+    called: str = "ratio",
+) -> dict[str, Any]:
+    """A table's row of a way to do something, from its launches.
+
+    values: its ratio and interval, see `ratio`; times: of its turns, seconds, (turns,); called: name of the ratio
+    """
     spec = launches[0].spec
-    step = float(np.median([turn_times(record) for record in launches])) / (spec.turn_steps - 1)
+    step = float(np.median([times(record) for record in launches])) / (spec.turn_steps - 1)
     return {
         "way": way,
         "launches": len(launches),
         "step_time_s": step,
         "throughput_images_per_s": spec.global_batch_size / step,
-        **dict(zip(("ratio", "ratio_low", "ratio_high"), values, strict=True)),
+        **with_interval(called, values),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in launches for rank in record.ranks),
         "provenance": launches[0].provenance.value,
     }
+
+
+def with_interval(name: str, values: tuple[float, float, float]) -> dict[str, float]:
+    """Columns of a value and its interval."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def ratio(pairs: Sequence[tuple[Floats, Floats]], level: float = LEVEL) -> tuple[float, float, float]:

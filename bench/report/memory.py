@@ -22,9 +22,9 @@ MOST_RUNS = 8
 
 
 def resolution_figure(points: pd.DataFrame, published: pd.DataFrame, stem: Path) -> Drawn | None:
-    """Peak memory of a rank against image edge; None where nothing has it."""
+    """Peak memory of a rank against image edge; None where it is not known at two edges or more."""
     ours = points[points["peak_rss_bytes"].notna() & (points["resolution"] > 0)]
-    if ours.empty:
+    if ours["resolution"].nunique() < 2:
         return None
     shown = published[published["mode"].isin(ours["mode"])]
     everything = pd.concat([ours, shown])

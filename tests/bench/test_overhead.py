@@ -65,7 +65,7 @@ def test_launches_add_up_over_calls(monkeypatch, tmp_path, launch):
     monkeypatch.setattr(overhead, "provide", lambda data, specs: None)
     site = msgspec.structs.replace(load_site("local"), cores_per_node=2, workers_per_node=2, cores_per_worker=1)
     fields = {"backbone": "ResNet50", "resolution": 64, "batch_size": 1, "steps": 2 * TURN_STEPS}
-    for rounds in (1, 3):
+    for rounds in (1, 3, 0):
         table = measure_overhead(site, Results(tmp_path), rounds=rounds, **fields).set_index("way")
     assert set(table["launches"]) == {4}
     assert table.at["ranks", "efficiency"] == pytest.approx(1 / 1.1)

@@ -73,7 +73,8 @@ def test_all_four_are_seen_and_none_is_averaged(broken, tmp_path):
 
 
 def test_the_page_holds_all_it_needs(make_record, store):
-    results = store([split_record(make_record, (0.3, 0.02, 0.05)), make_record([[0.4] * 6])])
+    records = [split_record(make_record, (0.3, 0.02, 0.05)), make_record([[0.4] * 6])]
+    results = store([*records, make_record([[0.8] * 6], resolution=64)])
     _, files = report(results, "Where does the time go?", 1)
     page = next(p for p in files if p.suffix == ".html").read_text()
     assert not re.search(r'(src|href)="(?!#)', page.replace("xlink:href", "href"))
@@ -84,6 +85,12 @@ def test_the_page_holds_all_it_needs(make_record, store):
     assert len(identities) == len(set(identities))
     for stem in ("scaling", "efficiency", "step", "ranks", "memory"):
         assert {p.suffix for p in files if p.stem == stem} == {".png", ".pdf", ".csv"}
+
+
+def test_memory_over_resolution_is_not_drawn_of_one_resolution(make_record, store):
+    _, files = report(store([make_record([[1.0] * 6] * n) for n in (1, 2)]), "Why?", 1)
+    assert "scaling" in {path.stem for path in files}
+    assert "memory" not in {path.stem for path in files}
 
 
 def test_one_point_and_one_failure_have_a_page(make_record, store):
