@@ -29,9 +29,7 @@ def add(commands: Any) -> None:
     overhead.add_argument("--resolution", type=int, default=128, help="pixels (128)")
     overhead.add_argument("--batch-size", type=int, default=8, help="images per rank and step (8)")
     overhead.add_argument("--steps", type=int, default=60, help="measured steps of each launch, in turns of 3 (60)")
-    overhead.add_argument(
-        "--rounds", type=int, default=3, help="launches of each way; 0 shows what is there (3)"
-    )
+    overhead.add_argument("--rounds", type=int, default=3, help="launches of each way; 0 shows what is there (3)")
     overhead.add_argument("--site", default="local", help="name in jobs/sites, or a file (local)")
     overhead.add_argument("--results", type=Path, metavar="DIR", help="folder of the results (results/overhead)")
     overhead.add_argument("--json", action="store_true", help="print the table as JSON")
