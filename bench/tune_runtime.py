@@ -19,7 +19,7 @@ import pandas as pd
 
 from bench.analysis.design import better_level, effects, screening
 from bench.analysis.scaling import steady_steps
-from bench.analysis.turns import ratio, turn_times
+from bench.analysis.turns import ratio, turn_times, with_interval
 from bench.campaign.site import Site
 from bench.execute import summary
 from bench.launch.run import run_point
@@ -237,7 +237,7 @@ def compare(rows: Sequence[Launch], images_per_step: int, winner: Settings) -> p
             raise InputError(f"no round in which {START!r} and {way!r} ended well; the launches' folders hold the logs")
         pairs = [(np.array(launches[r].step_time_s), np.array(found[START][r].step_time_s)) for r in rounds]
         values = (1.0, 1.0, 1.0) if way == START else ratio(pairs)
-        figures = dict(zip(("ratio", "ratio_low", "ratio_high"), values, strict=True))
+        figures = with_interval("ratio", values)
         step = float(np.median([mine for mine, _ in pairs]))
         speed = {"launches": len(rounds), "throughput_images_per_s": images_per_step / step}
         table.append({"way": way} | speed | figures | {"provenance": "measured"})

@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     niceness: of MPI's and Horovod's threads, which poll while they wait. At the lowest priority, 19, gradients wait for
         them: two ranks of EfficientNetB0 at 128² needed 1.42 GiB each where they need 1.23 at 0, and were as fast.
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
-        choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [1.00, 1.04] times as long.
+        choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [0.995, 1.04] times as long.
     fusion_mb: of Horovod's fusion buffer; 0 for its own choice
     bucket_mb: gradients are joined into messages of about this size before Horovod sees them, which then has a few to
         agree on and to copy and not hundreds; 0 to leave joining to Horovod, as on GPUs and emulated ranks unless
