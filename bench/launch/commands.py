@@ -122,7 +122,9 @@ def rank_environment(
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept.get('PATH', '/usr/bin:/bin')}"
     tuned = spec.runtime is Runtime.TUNED
     busy = spec.device is Device.CPU and spec.compute is Compute.REAL
-    defaults = variables(settings or Settings(), spec.cores_per_worker, busy=busy) if tuned else {}
+    one_node = spec.workers <= spec.workers_per_node
+    found = variables(settings or Settings(), spec.cores_per_worker, busy=busy, one_node=one_node)
+    defaults = found if tuned else {}
     if as_root:  # Open MPI asks for this in so many words
         names = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
         defaults |= dict.fromkeys([*names, *(f"{n}_CONFIRM" for n in names)], "1")
