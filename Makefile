@@ -5,8 +5,8 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3,$(shell comma
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Many tests measure, so by default nothing runs beside one.
-TESTS_AT_ONCE ?= 0
+# Most of a test's time is TensorFlow starting, on one core. None asserts a speed, so two may share the machine.
+TESTS_AT_ONCE ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench test test-slurm test-lab lint lock clean
@@ -23,7 +23,7 @@ $(READY): requirements.lock requirements-horovod.lock pyproject.toml tools/setup
 bench: $(READY)  ## the main job: mergers, training and inference on 1 and 2 workers, table and figure
 	@$(BIN)/dgbench run quick
 
-test: $(READY) lint  ## lint, types and all tests but the lab's; TESTS_AT_ONCE=2 runs two at a time
+test: $(READY) lint  ## lint, types and all tests but the lab's, two at a time; TESTS_AT_ONCE=0 one by one
 	@$(BIN)/python -m pytest -q --durations=8 --numprocesses=$(TESTS_AT_ONCE) --dist=loadgroup --ignore=tests/lab
 
 test-slurm: $(READY)  ## jobs of a real Slurm with 4 nodes on this machine (Debian, root; installs it when missing)

@@ -73,7 +73,7 @@ def test_counts_beyond_the_machine_are_skipped_with_the_reason():
         (["run", "quick", "--site", "x"], "unknown site 'x'"),
         (["run", "quick", "--results", "/dev/null/results"], "results folder /dev/null/results can't be written"),
         (["report", "quick", "--results", "/proc/results"], "results folder /proc/results can't be written"),
-        (["overhead", "--rounds", "0"], "--rounds 0 is too small"),
+        (["overhead", "--rounds", "-1"], "--rounds -1 is too small"),
     ],
 )
 def test_dgbench_refuses_wrong_input_in_one_line(capsys, arguments, told):
