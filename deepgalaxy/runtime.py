@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         told otherwise. 25 is what PyTorch's data parallelism takes: one message of EfficientNetB0, four of ResNet50
     lone_kb: where all ranks are on one node, gradients of so many KiB travel alone, and only the smaller ones are
         joined: a message more costs little there, a copy of all gradients more. Two ranks of EfficientNetB0 at 128²
-        were 1.03 [1.00, 1.07] times as fast (20 turns). 0 to join all, as between nodes
+        were 1.03 [0.99, 1.07] times as fast (three launches). 0 to join all, as between nodes
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
