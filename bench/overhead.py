@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.analysis.turns import Floats, in_step_times, ratio, turn_times, way_row, with_interval
+from bench.analysis.intervals import with_interval
+from bench.analysis.turns import Floats, in_step_times, ratio, turn_times, way_row
 from bench.campaign.campaign import make_spec
 from bench.campaign.data import DataRequest, provide
 from bench.campaign.site import Launcher, Site

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.design import better_level, effects, screening
+from bench.analysis.intervals import with_interval
 from bench.analysis.scaling import steady_steps
-from bench.analysis.turns import ratio, turn_times, with_interval
+from bench.analysis.turns import ratio, turn_times
 from bench.campaign.site import Site
 from bench.execute import summary
 from bench.launch.run import run_point

@@ -11,6 +11,8 @@ from deepgalaxy.runtime import BUCKET, LONE, NICENESS
 from deepgalaxy.words import Outcome
 
 MACHINE = ("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages")
+"""What makes two machines the same one."""
+
 MATTERS = (
     *MACHINE,
     "kernel",

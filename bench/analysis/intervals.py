@@ -71,6 +71,11 @@ def throughput_draws(points: Mapping[Key, Launches], rng: np.random.Generator, d
     }
 
 
+def with_interval(name: str, values: tuple[float, float, float]) -> dict[str, float]:
+    """Columns of a value and its interval."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
 def interval(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
     """Percentile interval of draws."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])

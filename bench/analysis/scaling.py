@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.answers import with_answers
-from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws
+from bench.analysis.intervals import Launches, interval, mean_throughput, throughput_draws, with_interval
 from bench.analysis.peak import best_peaks, fraction_of_peak
 from bench.analysis.ratio import time_ratio
 from bench.analysis.steady import steady_from
@@ -213,7 +213,7 @@ def _row(
         "step_time_s": images / speed,
         **dict(zip(("step_p50_s", "step_p95_s", "step_p99_s"), _quantiles(steps), strict=True)),
         "data_wait_share": waits / times,
-        **dict(zip(("plain_read_ratio", "plain_read_ratio_low", "plain_read_ratio_high"), ratio, strict=True)),
+        **with_interval("plain_read_ratio", ratio),
         "images_per_core_hour": 3600 * speed / (last.spec.workers * last.spec.cores_per_worker),
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in good for rank in record.ranks),
         "total_peak_rss_bytes": max(sum(rank.peak_rss_bytes for rank in record.ranks) for record in good),

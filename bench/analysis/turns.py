@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.analysis.intervals import LEVEL
+from bench.analysis.intervals import LEVEL, with_interval
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 
@@ -64,11 +64,6 @@ def way_row(
         "peak_rss_bytes": max(rank.peak_rss_bytes for record in launches for rank in record.ranks),
         "provenance": launches[0].provenance.value,
     }
-
-
-def with_interval(name: str, values: tuple[float, float, float]) -> dict[str, float]:
-    """Columns of a value and its interval."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 def ratio(pairs: Sequence[tuple[Floats, Floats]], level: float = LEVEL) -> tuple[float, float, float]:
