@@ -24,9 +24,6 @@ NICENESS = "DEEPGALAXY_BACKGROUND_NICENESS"
 BUCKET = "DEEPGALAXY_BUCKET_MB"
 """Gradients are joined into messages of about so many MiB before Horovod sees them."""
 
-LONE = "DEEPGALAXY_LONE_KB"
-"""Gradients of so many KiB and more are not joined with others."""
-
 LOWEST_PRIORITY = 19
 
 KEEP = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184"
@@ -48,17 +45,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arenas: of glibc's allocator at most, as freed memory is used again within an arena alone; 0 for a few a core
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
     yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
-    niceness: of MPI's and Horovod's threads, which poll while they wait. At the lowest priority, 19, gradients wait for
-        them: two ranks of EfficientNetB0 at 128² needed 1.42 GiB each where they need 1.23 at 0, and were as fast.
+    niceness: of MPI's and Horovod's threads where all ranks are on one node. They ask the other ranks a thousand times
+        a second whether there is something to exchange, and poll for the answer, on the core that computes. At the
+        lowest priority, 19, they do so when the computation has come to wait for them: an exchange on one node is
+        work for the cores that compute, and gains nothing by beginning sooner. Between nodes it does: the network
+        carries what is ready while the cores go on, and priorities stay as they are.
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
         choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [0.995, 1.04] times as long.
-    fusion_mb: of Horovod's fusion buffer; 0 for its own choice, or for none where large gradients travel alone
+    fusion_mb: of Horovod's fusion buffer; 0 for its own choice
     bucket_mb: gradients are joined into messages of about this size before Horovod sees them, which then has a few to
         agree on and to copy and not hundreds; 0 to leave joining to Horovod, as on GPUs and emulated ranks unless
         told otherwise. 25 is what PyTorch's data parallelism takes: one message of EfficientNetB0, four of ResNet50
-    lone_kb: where all ranks are on one node, gradients of so many KiB travel alone, and only the smaller ones are
-        joined: a message more costs little there, a copy of all gradients more. Two ranks of EfficientNetB0 at 128²
-        were 1.03 [0.99, 1.07] times as fast (three launches). 0 to join all, as between nodes
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
@@ -74,11 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arenas: int = 0
     preload: str = ""
     yield_when_idle: bool = True
-    niceness: int = 0
+    niceness: int = LOWEST_PRIORITY
     cycle_time_ms: float = 0.0
     fusion_mb: float = 0.0
     bucket_mb: float = 25.0
-    lone_kb: float = 32.0
     grappler: bool = False
 
     def __post_init__(self) -> None:
@@ -90,19 +86,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
             "bucket_mb": (0, 4096),
-            "lone_kb": (0, 2**22),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"runtime.{name} {getattr(self, name)} is outside {low} to {high}")
 
 
-def variables(settings: Settings, cores: int, *, busy: bool = True, one_node: bool = False) -> dict[str, str]:
-    """The environment of a rank of `cores` cores. busy: it computes on them; one_node: all ranks are on one."""
-    if not busy and settings.bucket_mb == Settings().bucket_mb:  # the default is that of ranks that compute
-        settings = msgspec.structs.replace(settings, bucket_mb=0.0)
-    lone = one_node and settings.bucket_mb > 0 and settings.lone_kb > 0
-    fusion = f"{settings.fusion_mb * 2**20:.0f}"  # Horovod's 0 is none: what is alone stays alone
+def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str, str]:
+    """The environment of a rank of `cores` cores. busy: it computes on them."""
+    if not busy:
+        usual = Settings()  # what these two are by default is for ranks that compute
+        own = [name for name in ("bucket_mb", "niceness") if getattr(settings, name) == getattr(usual, name)]
+        settings = msgspec.structs.replace(settings, **dict.fromkeys(own, 0))
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,
@@ -121,9 +116,8 @@ def variables(settings: Settings, cores: int, *, busy: bool = True, one_node: bo
         "GLIBC_TUNABLES": ":".join(text for text, wanted in glibc.items() if wanted),
         "LD_PRELOAD": settings.preload,
         "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
-        "HOROVOD_FUSION_THRESHOLD": fusion if settings.fusion_mb or lone else "",
+        "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",
         BUCKET: f"{settings.bucket_mb:g}" if settings.bucket_mb else "",
-        LONE: f"{settings.lone_kb:g}" if lone else "",
         GRAPPLER: "1" if settings.grappler else "",
     }
     return found | {name: value for name, value in optional.items() if value}
@@ -145,31 +139,22 @@ def inter_threads(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def niceness(environment: Mapping[str, str] = os.environ) -> int:
-    """Of the threads beside the computation."""
+    """Of the threads beside the computation, where all ranks are on one node."""
     return _number(environment, NICENESS, Settings().niceness)
 
 
 def bucket_bytes(environment: Mapping[str, str] = os.environ) -> float:
     """How large the messages are into which gradients are joined; 0 for one message a gradient."""
-    return _amount(environment, BUCKET, "0", "MiB") * 2**20
-
-
-def lone_bytes(environment: Mapping[str, str] = os.environ) -> float:
-    """How large a gradient is that is not joined with others; infinite where all are."""
-    return _amount(environment, LONE, "inf", "KiB") * 2**10
+    text = environment.get(BUCKET, "0")
+    try:
+        return float(text) * 2**20
+    except ValueError:
+        raise InputError(f"environment variable {BUCKET} is {text!r}, which is no number of MiB") from None
 
 
 def grappler(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether training graphs go through TensorFlow's optimiser."""
     return _number(environment, GRAPPLER, int(Settings().grappler)) > 0
-
-
-def _amount(environment: Mapping[str, str], name: str, default: str, unit: str) -> float:
-    text = environment.get(name, default)
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"environment variable {name} is {text!r}, which is no number of {unit}") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

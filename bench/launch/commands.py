@@ -122,8 +122,7 @@ def rank_environment(
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept.get('PATH', '/usr/bin:/bin')}"
     tuned = spec.runtime is Runtime.TUNED
     busy = spec.device is Device.CPU and spec.compute is Compute.REAL
-    one_node = spec.workers <= spec.workers_per_node
-    defaults = variables(settings or Settings(), spec.cores_per_worker, busy=busy, one_node=one_node) if tuned else {}
+    defaults = variables(settings or Settings(), spec.cores_per_worker, busy=busy) if tuned else {}
     if as_root:  # Open MPI asks for this in so many words
         names = ("OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT")
         defaults |= dict.fromkeys([*names, *(f"{n}_CONFIRM" for n in names)], "1")

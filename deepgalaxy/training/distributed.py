@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ class HorovodRanks:
     def sum(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Gradients summed over all ranks, in messages of several as `deepgalaxy.runtime` says."""
         totals = list(gradients)
-        for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes(), runtime.lone_bytes())):
+        for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes())):
             summed = self._summed([gradients[i] for i in bucket], f"gradients_{number}")
             for i, total in zip(bucket, summed, strict=True):
                 totals[i] = total
@@ -86,25 +85,19 @@ class HorovodRanks:
         hvd.shutdown()
 
 
-def buckets(gradients: Sequence[tf.Tensor], size_bytes: float, lone_bytes: float = math.inf) -> list[list[int]]:
+def buckets(gradients: Sequence[tf.Tensor], size_bytes: float) -> list[list[int]]:
     """Which gradients travel together, by their places in the list.
 
-    Neighbours of one type until they have `size_bytes`: they become ready one soon after the other. A gradient of
-    `lone_bytes` or more is a message by itself.
+    Neighbours of one type until they have `size_bytes`: they become ready one soon after the other.
     """
     found: list[list[int]] = []
-    joined: list[int] = []
     room = 0.0
     for i, gradient in enumerate(gradients):
-        own_bytes = gradient.shape.num_elements() * gradient.dtype.size
-        if own_bytes >= lone_bytes:
-            found.append([i])
-            continue
-        if room <= 0 or gradient.dtype != gradients[joined[-1]].dtype:
-            found.append(joined := [])
+        if room <= 0 or gradient.dtype != gradients[i - 1].dtype:
+            found.append([])
             room = size_bytes
-        joined.append(i)
-        room -= own_bytes
+        found[-1].append(i)
+        room -= gradient.shape.num_elements() * gradient.dtype.size
     return found
 
 
@@ -128,15 +121,15 @@ def _without_padding(rows: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
 def connect(*, yielding: bool, fp16: bool = False, timeline: bool = False) -> HorovodRanks:
     """Join the other ranks.
 
-    With `yielding`, the threads that Horovod and MPI start get the priority that `deepgalaxy.runtime` says: they poll
-    while they wait, on cores that compute. With `fp16` gradients travel as 16-bit numbers. With `timeline` one can be
-    kept later.
+    With `yielding`, the threads that Horovod and MPI start get the priority that `deepgalaxy.runtime` says, where all
+    ranks are on one node: they poll while they wait, on cores that compute. With `fp16` gradients travel as 16-bit
+    numbers. With `timeline` one can be kept later.
     """
     if timeline:
         os.environ["HOROVOD_TIMELINE"] = "DYNAMIC"
     before = _threads()
     hvd.init()
-    if yielding:
+    if yielding and hvd.local_size() == hvd.size():
         for thread in _threads() - before:
             os.setpriority(os.PRIO_PROCESS, thread, runtime.niceness())
     return HorovodRanks(fp16=fp16)

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,14 +25,10 @@ def test_gradients_are_joined_where_ranks_compute_on_their_cores():
     assert runtime.bucket_bytes({}) == 0
 
 
-def test_large_gradients_travel_alone_where_all_ranks_are_on_one_node():
-    assert runtime.lone_bytes(variables(Settings(), 1)) == math.inf
-    here = variables(Settings(), 1, one_node=True)
-    assert (runtime.lone_bytes(here), here["HOROVOD_FUSION_THRESHOLD"]) == (32 * 2**10, "0")
-    for settings, busy in ((Settings(lone_kb=0), True), (Settings(bucket_mb=0), True), (Settings(), False)):
-        found = variables(settings, 1, busy=busy, one_node=True)
-        assert not {runtime.LONE, "HOROVOD_FUSION_THRESHOLD"} & set(found)
-    assert variables(Settings(fusion_mb=1), 1, one_node=True)["HOROVOD_FUSION_THRESHOLD"] == str(2**20)
+def test_threads_beside_the_computation_give_way_where_there_is_one():
+    assert runtime.niceness(variables(Settings(), 1)) == 19
+    assert runtime.niceness(variables(Settings(), 1, busy=False)) == 0
+    assert runtime.niceness(variables(Settings(niceness=7), 1, busy=False)) == 7
 
 
 def test_every_setting_is_a_variable_that_its_reader_knows():
@@ -57,7 +51,7 @@ def test_a_rank_reads_what_it_was_told(inter, nice, grappler):
 
 
 def test_without_being_told_it_has_the_defaults():
-    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 0, False)
+    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 19, False)
 
 
 def test_a_process_keeps_what_its_user_has_set():
