@@ -1,14 +1,16 @@
 """Runs that share the machine by turns: what slows it for a moment slows all of them alike.
 
 Launches one after the other differ by what the machine did meanwhile, on a shared one by a tenth and more. Here all
-are launched, each starts and warms up while the others stand still, and then they train in turns of few steps, back
-and forth (A B B A ...). Who waits is stopped by the kernel: neither its threads nor Horovod's take any core. For
+are launched, each starts and warms up while the others stand still, and then they train in turns of few steps. In
+which order they start and have each turn is drawn by lot, anew for every launch: in a fixed one a way would owe part
+of its speed to its place. Who waits is stopped by the kernel: neither its threads nor Horovod's take any core. For
 ranks on this machine alone.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 import threading
@@ -64,7 +66,7 @@ def run_in_turn(ways: Sequence[Way], results: Results) -> list[RunRecord]:
     """
     launches = [results.new_launch(way.spec) for way in ways]
     names = [_name(way.spec, number) for way, (number, _) in zip(ways, launches, strict=True)]
-    order = _Order([(way.spec, folder) for way, (_, folder) in zip(ways, launches, strict=True)])
+    order = _Order([(way.spec, folder) for way, (_, folder) in zip(ways, launches, strict=True)], seed=launches[0][0])
 
     def run(i: int) -> RunRecord:
         way, (number, folder) = ways[i], launches[i]
@@ -118,8 +120,8 @@ def _name(spec: RunSpec, launch: int) -> str:
 class _Order:
     """Whose turn it is. Turn 0 is the start with its warm-up, and the last one goes on to the run's end."""
 
-    def __init__(self, runs: Sequence[tuple[RunSpec, Path]]) -> None:
-        self._runs = runs
+    def __init__(self, runs: Sequence[tuple[RunSpec, Path]], seed: int) -> None:
+        self._runs, self._seed = runs, seed
         self._turns = max(spec.steps // spec.turn_steps for spec, _ in runs)
         self._may_start = [threading.Event() for _ in runs]
         self._gone = [threading.Event() for _ in runs]
@@ -137,7 +139,7 @@ class _Order:
                 opened.callback(pipe.unlink)
                 opened.callback(pipe.with_name(GIVEN).unlink, missing_ok=True)
             pids: list[list[int]] = [[] for _ in self._runs]
-            for who, turn in _plan(len(self._runs), self._turns):
+            for who, turn in _plan(len(self._runs), self._turns, self._seed):
                 self._who = who
                 if turn == 0:
                     self._may_start[who].set()
@@ -190,8 +192,9 @@ class _Order:
             event.set()
 
 
-def _plan(runs: int, turns: int) -> Iterator[tuple[int, int]]:
+def _plan(runs: int, turns: int, seed: int) -> Iterator[tuple[int, int]]:
     """Who has which turn, in order."""
+    lots = random.Random(seed)
     for turn in range(turns + 1):
-        for i in range(runs)[:: -1 if turn % 2 else 1]:
+        for i in lots.sample(range(runs), runs):
             yield i, turn

@@ -91,5 +91,17 @@ def test_an_interrupt_ends_and_stores_what_has_begun(tmp_path, way):
     assert not states(tmp_path)
 
 
-def test_turns_go_back_and_forth():
-    assert list(turns._plan(2, 2)) == [(0, 0), (1, 0), (1, 1), (0, 1), (0, 2), (1, 2)]
+@pytest.mark.parametrize("runs", [1, 2, 4])
+def test_everyone_has_every_turn_and_every_place_in_it(runs):
+    given = list(turns._plan(runs, 400, seed=1))
+    assert [turn for _, turn in given] == [turn for turn in range(401) for _ in range(runs)]
+    orders = [tuple(who for who, _ in given[i : i + runs]) for i in range(0, len(given), runs)]
+    assert all(sorted(order) == list(range(runs)) for order in orders)
+    for place in range(runs):
+        held = [order[place] for order in orders].count(0) / len(orders)
+        assert held == pytest.approx(1 / runs, abs=0.1)
+
+
+def test_launches_start_in_different_orders():
+    starts = {tuple(who for who, turn in turns._plan(3, 0, seed)) for seed in range(50)}
+    assert len(starts) == 6
