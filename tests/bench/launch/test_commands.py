@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.comparable import RANKS_OWN
 from bench.campaign.site import Launcher
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from deepgalaxy.words import Runtime
@@ -90,6 +91,12 @@ def test_a_stock_run_gets_no_settings_of_ours(make_spec):
     parent = {"PATH": "/usr/bin", "HOME": "/home/me"}
     environment = rank_environment(parent, make_spec(runtime=Runtime.STOCK), {}, as_root=False)
     assert set(environment) == {"PATH", "HOME"}
+
+
+def test_what_tells_records_apart_does_not_differ_along_a_sweep(make_spec):
+    sweep = [make_spec(workers=workers, workers_per_node=min(workers, 4)) for workers in (1, 4, 8, 1024)]
+    told = [rank_environment({}, spec, {}, as_root=False) for spec in sweep]
+    assert len({tuple(environment.get(name, "") for name in RANKS_OWN) for environment in told}) == 1
 
 
 @given(st.text(min_size=1).filter(lambda t: "\0" not in t and "/" not in t))
