@@ -46,10 +46,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     preload: another allocator's library, e.g. libtcmalloc_minimal.so.4
     yield_when_idle: waiting MPI ranks yield the core that they share with the computation (Open MPI)
     niceness: of MPI's and Horovod's threads where all ranks are on one node. They ask the other ranks a thousand times
-        a second whether there is something to exchange, and poll for the answer, on the core that computes. At the
-        lowest priority, 19, they do so when the computation has come to wait for them: an exchange on one node is
-        work for the cores that compute, and gains nothing by beginning sooner. Between nodes it does: the network
-        carries what is ready while the cores go on, and priorities stay as they are.
+        a second whether there is something to exchange, and poll for the answer: 2% of the core that computes. At the
+        lowest priority, 19, they do so when the computation has come to wait for them, and an exchange on one node
+        gains nothing by beginning sooner. But where anything else is at work on those cores, they then get a
+        hundredth of one, and the ranks stand still: only for cores that nobody shares. Between nodes, where the
+        network carries what is ready while the cores go on, priorities stay as they are.
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
         choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [0.995, 1.04] times as long.
     fusion_mb: of Horovod's fusion buffer; 0 for its own choice
@@ -71,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arenas: int = 0
     preload: str = ""
     yield_when_idle: bool = True
-    niceness: int = LOWEST_PRIORITY
+    niceness: int = 0
     cycle_time_ms: float = 0.0
     fusion_mb: float = 0.0
     bucket_mb: float = 25.0
@@ -94,10 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str, str]:
     """The environment of a rank of `cores` cores. busy: it computes on them."""
-    if not busy:
-        usual = Settings()  # what these two are by default is for ranks that compute
-        own = [name for name in ("bucket_mb", "niceness") if getattr(settings, name) == getattr(usual, name)]
-        settings = msgspec.structs.replace(settings, **dict.fromkeys(own, 0))
+    if not busy and settings.bucket_mb == Settings().bucket_mb:  # the default is that of ranks that compute
+        settings = msgspec.structs.replace(settings, bucket_mb=0.0)
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,

@@ -8,6 +8,7 @@ from bench.campaign.site import load_site
 from bench.launch.allocation import Allocation
 from bench.store.results import Results
 from deepgalaxy.errors import InputError
+from deepgalaxy.runtime import Settings
 
 WANTED = calibrate.Wanted(backbone="Small", resolution=32, batch_size=2, steps=4, rounds=3, launches=2)
 
@@ -46,5 +47,5 @@ def test_on_several_nodes_each_worker_has_one(launched):
 
 
 def test_threads_that_exchange_have_the_priority_that_they_have_between_nodes(launched):
-    _, site = launched(nodes=1, cores_per_node=2)
+    _, site = launched(nodes=1, cores_per_node=2, runtime=Settings(niceness=19))
     assert site.runtime.niceness == 0

@@ -25,12 +25,6 @@ def test_gradients_are_joined_where_ranks_compute_on_their_cores():
     assert runtime.bucket_bytes({}) == 0
 
 
-def test_threads_beside_the_computation_give_way_where_there_is_one():
-    assert runtime.niceness(variables(Settings(), 1)) == 19
-    assert runtime.niceness(variables(Settings(), 1, busy=False)) == 0
-    assert runtime.niceness(variables(Settings(niceness=7), 1, busy=False)) == 7
-
-
 def test_every_setting_is_a_variable_that_its_reader_knows():
     found = variables(
         Settings(
@@ -51,7 +45,7 @@ def test_a_rank_reads_what_it_was_told(inter, nice, grappler):
 
 
 def test_without_being_told_it_has_the_defaults():
-    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 19, False)
+    assert (runtime.inter_threads({}), runtime.niceness({}), runtime.grappler({})) == (2, 0, False)
 
 
 def test_a_process_keeps_what_its_user_has_set():
