@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         a second whether there is something to exchange, and poll for the answer: 2% of the core that computes. At the
         lowest priority, 19, they do so when the computation has come to wait for them, and an exchange on one node
         gains nothing by beginning sooner. But where anything else is at work on those cores, they then get a
-        hundredth of one, and the ranks stand still: only for cores that nobody shares. Between nodes, where the
+        seventieth of one, and all ranks wait for them: only for cores that nobody shares. Between nodes, where the
         network carries what is ready while the cores go on, priorities stay as they are.
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
         choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [0.995, 1.04] times as long.
