@@ -44,8 +44,8 @@ def calibrate(site: Site, results: Results, wanted: Wanted, allocation: Allocati
     ------
     InputError: two workers do not fit, or a run failed
     """
-    # A projection is between nodes, where the threads that exchange keep their priority.
-    site = msgspec.structs.replace(site, runtime=msgspec.structs.replace(site.runtime, niceness=0))
+    # A projection is between nodes: what serves ranks that share one is left out.
+    site = msgspec.structs.replace(site, runtime=msgspec.structs.replace(site.runtime, niceness=0, lone_kb=0.0))
     if site.nodes > 1:
         site = msgspec.structs.replace(site, workers_per_node=1)
     fields = {"backbone": wanted.backbone, "resolution": wanted.resolution, "batch_size": wanted.batch_size}

@@ -24,6 +24,12 @@ NICENESS = "DEEPGALAXY_BACKGROUND_NICENESS"
 BUCKET = "DEEPGALAXY_BUCKET_MB"
 """Gradients are joined into messages of about so many MiB before Horovod sees them."""
 
+LONE = "DEEPGALAXY_LONE_KB"
+"""Gradients of so many KiB are not joined with others."""
+
+LONE_FUSION_MB = 1.0
+"""Of Horovod's fusion buffer where large gradients travel alone: else it joins them itself, with two copies of each."""
+
 LOWEST_PRIORITY = 19
 
 KEEP = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184"
@@ -53,10 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         network carries what is ready while the cores go on, priorities stay as they are.
     cycle_time_ms: pause between rounds of Horovod's thread, which takes its rank's core each time; 0 for Horovod's own
         choice, 1. With 5, steps of 0.16 s on two ranks were 1.02 [0.995, 1.04] times as long.
-    fusion_mb: of Horovod's fusion buffer; 0 for its own choice
+    fusion_mb: of Horovod's fusion buffer; 0 for its own choice, or for `LONE_FUSION_MB` with `lone_kb`
     bucket_mb: gradients are joined into messages of about this size before Horovod sees them, which then has a few to
         agree on and to copy and not hundreds; 0 to leave joining to Horovod, as on GPUs and emulated ranks unless
         told otherwise. 25 is what PyTorch's data parallelism takes: one message of EfficientNetB0, four of ResNet50
+    lone_kb: gradients of so many KiB or more travel alone and only smaller ones are joined, which spares a copy of most
+        and lets MPI add them up within the caches; 0 to join all, as between nodes, where each message costs latency
     grappler: TensorFlow's optimiser for training graphs
 
     Raises
@@ -76,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cycle_time_ms: float = 0.0
     fusion_mb: float = 0.0
     bucket_mb: float = 25.0
+    lone_kb: float = 0.0
     grappler: bool = False
 
     def __post_init__(self) -> None:
@@ -87,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "cycle_time_ms": (0, 1000),
             "fusion_mb": (0, 4096),
             "bucket_mb": (0, 4096),
+            "lone_kb": (0, 2**22),
         }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
@@ -97,6 +107,8 @@ def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str,
     """The environment of a rank of `cores` cores. busy: it computes on them."""
     if not busy and settings.bucket_mb == Settings().bucket_mb:  # the default is that of ranks that compute
         settings = msgspec.structs.replace(settings, bucket_mb=0.0)
+    lone = settings.bucket_mb > 0 and settings.lone_kb > 0
+    fusion_mb = settings.fusion_mb or (LONE_FUSION_MB if lone else 0.0)
     threads = str(settings.intra_threads or cores)
     found = {
         "OMP_NUM_THREADS": threads,
@@ -115,8 +127,9 @@ def variables(settings: Settings, cores: int, *, busy: bool = True) -> dict[str,
         "GLIBC_TUNABLES": ":".join(text for text, wanted in glibc.items() if wanted),
         "LD_PRELOAD": settings.preload,
         "HOROVOD_CYCLE_TIME": f"{settings.cycle_time_ms:g}" if settings.cycle_time_ms else "",
-        "HOROVOD_FUSION_THRESHOLD": f"{settings.fusion_mb * 2**20:.0f}" if settings.fusion_mb else "",
+        "HOROVOD_FUSION_THRESHOLD": f"{fusion_mb * 2**20:.0f}" if fusion_mb else "",
         BUCKET: f"{settings.bucket_mb:g}" if settings.bucket_mb else "",
+        LONE: f"{settings.lone_kb:g}" if lone else "",
         GRAPPLER: "1" if settings.grappler else "",
     }
     return found | {name: value for name, value in optional.items() if value}
@@ -144,16 +157,25 @@ def niceness(environment: Mapping[str, str] = os.environ) -> int:
 
 def bucket_bytes(environment: Mapping[str, str] = os.environ) -> float:
     """How large the messages are into which gradients are joined; 0 for one message a gradient."""
-    text = environment.get(BUCKET, "0")
-    try:
-        return float(text) * 2**20
-    except ValueError:
-        raise InputError(f"environment variable {BUCKET} is {text!r}, which is no number of MiB") from None
+    return _amount(environment, BUCKET, "0", "MiB") * 2**20
+
+
+def lone_bytes(environment: Mapping[str, str] = os.environ) -> float:
+    """How large a gradient is that is not joined with others; infinite where all are."""
+    return _amount(environment, LONE, "inf", "KiB") * 2**10
 
 
 def grappler(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether training graphs go through TensorFlow's optimiser."""
     return _number(environment, GRAPPLER, int(Settings().grappler)) > 0
+
+
+def _amount(environment: Mapping[str, str], name: str, default: str, unit: str) -> float:
+    text = environment.get(name, default)
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"environment variable {name} is {text!r}, which is no number of {unit}") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

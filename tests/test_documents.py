@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 
@@ -43,3 +44,19 @@ def test_links_lead_to_files_that_are_there(document):
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
         if "://" not in target and not target.startswith("#"):
             assert (document.parent / target).is_file(), f"{document.name} leads to {target}"
+
+
+def parsers(top):
+    """A parser and those of its commands, and of theirs."""
+    yield top
+    for action in top._actions:
+        for parser in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from parsers(parser)
+
+
+@pytest.mark.parametrize("program", PARSERS)
+def test_help_reads_as_text(program):
+    """What argparse fills in is filled in, and a percent sign, which it wants doubled in some places only, is one."""
+    for parser in parsers(PARSERS[program]()):
+        told = parser.format_help()
+        assert "%%" not in told and "%(" not in told, parser.prog

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from deepgalaxy.errors import InputError
 from deepgalaxy.probe import SLOWDOWN
 from deepgalaxy.record import RunRecord
-from deepgalaxy.runtime import BUCKET, NICENESS
+from deepgalaxy.runtime import BUCKET, LONE, NICENESS
 from deepgalaxy.words import Outcome
 
 MACHINE = ("cpu", "instructions", "cores", "numa_nodes", "caches", "governor", "huge_pages")
@@ -24,7 +24,7 @@ recorded, and do not decide."""
 RANKS_OWN = (
     *("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl"),
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS"),
-    *(BUCKET, NICENESS, SLOWDOWN),
+    *(BUCKET, LONE, NICENESS, SLOWDOWN),
 )
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""
 

@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
             "Train the same network as several site files say, each under a name of its own: they may differ in their "
             "[runtime] table, environment or launcher. All are launched together and take turns of a few steps, so "
             "that whatever the machine does hits all alike. Print how many times as fast as the first each of them "
-            "is, with 95%% intervals over launches (over turns, where there is one launch). A second call does what "
+            "is, with 95% intervals over launches (over turns, where there is one launch). A second call does what "
             "is missing; measure again after a change with another --results."
         ),
         epilog="example: dgbench compare-sites local mine.toml --launches 3",

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         help="the same points of two results' folders: ratios with intervals and verdicts",
         description=(
             "Compare every point that two folders of results share: ratio of throughput and of peak memory, first over "
-            "second, with the 95%% interval over launches, and a verdict. Machines may differ: that is the question."
+            "second, with the 95% interval over launches, and a verdict. Machines may differ: that is the question."
         ),
         epilog="example: dgbench compare results/quick results/quick-new-mpi",
     )

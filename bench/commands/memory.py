@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         "memory",
         help="how much memory a worker will need, for any backbone, resolution and batch",
         description=(
-            "Predict the peak memory of a worker with its 95%% interval from a model of what it holds (base, weights "
+            "Predict the peak memory of a worker with its 95% interval from a model of what it holds (base, weights "
             "and optimizer, graph, feature maps, exchange), fitted to measured points: those that come with the suite, "
             "or those of --results. Measured and published peaks of the same points stand beside the projected ones. "
             "The plan's check of what fits uses the same model."

@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
             "tf.function with Horovod's gradient tape on one random batch, as Horovod's synthetic benchmark does; "
             "Keras's fit with Horovod's optimizer and the data in memory, as the original DeepGalaxy does. The latter "
             "two are started by horovodrun and have default settings. Ours is launched together with each of them, "
-            "and the two take turns of a few steps. Print how many times faster ours is, with 95%% intervals over "
+            "and the two take turns of a few steps. Print how many times faster ours is, with 95% intervals over "
             "launches. A second call does what is missing; measure again after a change with another --results."
         ),
         epilog="example: dgbench peers --cases EfficientNetB0:128:8:1:2 --launches 5",

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         help="search the fastest threads, kernels, allocator and Horovod settings of a machine",
         description=(
             "Train with all settings of the ranks' processes varied at once, over launches in random order, and tell "
-            "from them what each does to the step, with 95%% intervals. What is better beyond doubt is put together, "
+            "from them what each does to the step, with 95% intervals. What is better beyond doubt is put together, "
             "and launched in turn with the site's own settings and with stock ones. The result can be written into "
             "a site file, as its table [runtime], which all later runs on that site follow. A second call with the "
             "same point goes on."

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
         help="infer merger stages from images",
         description=(
             "Classify images of galaxies with a trained network: the likeliest of the classes 0 (furthest apart) to 70 "
-            "(merged), its probability, and the time to merge in Myr with an interval that holds 68%% of the predicted "
+            "(merged), its probability, and the time to merge in Myr with an interval that holds 68% of the predicted "
             "distribution. Images are read a batch at a time; those that can't be read are left out and told. "
             "--engine auto and --precision auto take what is fastest here for this model; it is measured once."
         ),

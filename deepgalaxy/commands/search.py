@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
             "Find the images of an index that are like a query: among its nearest neighbours in latent space, those in "
             "its group by spectral clustering of their graph. Tells the structural similarity (SSIM) of each with the "
             "query, and the query's class, time to merge, mass and size ratio as its neighbours have them: median and "
-            "the interval of 68%%. Without a query, --quality compares recommendations with nearest pixels and chance."
+            "the interval of 68%. Without a query, --quality compares recommendations with nearest pixels and chance."
         ),
         epilog=(
             "examples: deepgalaxy search photos --index mergers.npz --model runs/joint/model.keras --sheet out.png  |  "

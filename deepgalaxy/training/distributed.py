@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ class HorovodRanks:
     def sum(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Gradients summed over all ranks, in messages of several as `deepgalaxy.runtime` says."""
         totals = list(gradients)
-        for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes())):
+        for number, bucket in enumerate(buckets(gradients, runtime.bucket_bytes(), runtime.lone_bytes())):
             summed = self._summed([gradients[i] for i in bucket], f"gradients_{number}")
             for i, total in zip(bucket, summed, strict=True):
                 totals[i] = total
@@ -85,19 +86,25 @@ class HorovodRanks:
         hvd.shutdown()
 
 
-def buckets(gradients: Sequence[tf.Tensor], size_bytes: float) -> list[list[int]]:
+def buckets(gradients: Sequence[tf.Tensor], size_bytes: float, lone_bytes: float = math.inf) -> list[list[int]]:
     """Which gradients travel together, by their places in the list.
 
-    Neighbours of one type until they have `size_bytes`: they become ready one soon after the other.
+    Neighbours of one type until they have `size_bytes`: they become ready one soon after the other. A gradient of
+    `lone_bytes` or more is a message by itself, and the others are joined past it.
     """
     found: list[list[int]] = []
+    joined: list[int] = []
     room = 0.0
     for i, gradient in enumerate(gradients):
-        if room <= 0 or gradient.dtype != gradients[i - 1].dtype:
-            found.append([])
+        own_bytes = gradient.shape.num_elements() * gradient.dtype.size
+        if own_bytes >= lone_bytes:
+            found.append([i])
+            continue
+        if room <= 0 or gradient.dtype != gradients[joined[-1]].dtype:
+            found.append(joined := [])
             room = size_bytes
-        found[-1].append(i)
-        room -= gradient.shape.num_elements() * gradient.dtype.size
+        joined.append(i)
+        room -= own_bytes
     return found
 
 

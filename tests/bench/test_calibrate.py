@@ -46,6 +46,6 @@ def test_on_several_nodes_each_worker_has_one(launched):
     assert site.workers_per_node == 1
 
 
-def test_threads_that_exchange_have_the_priority_that_they_have_between_nodes(launched):
-    _, site = launched(nodes=1, cores_per_node=2, runtime=Settings(niceness=19))
-    assert site.runtime.niceness == 0
+def test_what_serves_ranks_that_share_a_node_is_left_out(launched):
+    _, site = launched(nodes=1, cores_per_node=2, runtime=Settings(niceness=19, lone_kb=256))
+    assert site.runtime == Settings()

@@ -64,4 +64,4 @@ def test_where_nothing_is_better_the_site_stays_as_it_is(machine, make_spec, tmp
 
 def test_horovods_settings_are_tried_where_ranks_exchange():
     more = {f.name for f in factors(2)} - {f.name for f in factors(1)}
-    assert more == {"cycle_time_ms", "bucket_mb", "niceness"}
+    assert more == {"cycle_time_ms", "bucket_mb", "lone_kb", "niceness"}

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,15 @@ def test_gradients_are_joined_where_ranks_compute_on_their_cores():
     assert runtime.bucket_bytes(variables(Settings(), 1, busy=False)) == 0
     assert runtime.bucket_bytes(variables(Settings(bucket_mb=2.5), 1, busy=False)) == 2.5 * 2**20
     assert runtime.bucket_bytes({}) == 0
+
+
+def test_large_gradients_may_travel_alone_and_horovod_then_leaves_them_so():
+    assert runtime.lone_bytes(variables(Settings(), 1)) == math.inf
+    alone = variables(Settings(lone_kb=32), 1)
+    assert (runtime.lone_bytes(alone), alone["HOROVOD_FUSION_THRESHOLD"]) == (32 * 2**10, str(2**20))
+    assert variables(Settings(lone_kb=32, fusion_mb=4), 1)["HOROVOD_FUSION_THRESHOLD"] == str(4 * 2**20)
+    for settings, busy in ((Settings(lone_kb=32, bucket_mb=0), True), (Settings(lone_kb=32), False)):
+        assert not {runtime.LONE, "HOROVOD_FUSION_THRESHOLD"} & set(variables(settings, 1, busy=busy))
 
 
 def test_every_setting_is_a_variable_that_its_reader_knows():

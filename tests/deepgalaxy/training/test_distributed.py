@@ -20,6 +20,17 @@ def test_neighbours_of_one_type_travel_together_until_there_is_enough_of_them(le
         assert sum(_bytes(gradients[i]) for i in bucket[:-1]) < max(size_bytes, 1)
 
 
+@given(LISTS, st.floats(0, 2000), st.floats(0, 2000))
+def test_the_large_ones_travel_alone_and_the_others_as_if_those_were_not_there(lengths, size_bytes, lone_bytes):
+    gradients = [tf.zeros((length,), dtype) for length, dtype in lengths]
+    found = distributed.buckets(gradients, size_bytes, lone_bytes)
+    large = [i for i, g in enumerate(gradients) if _bytes(g) >= lone_bytes]
+    small = [i for i in range(len(gradients)) if i not in large]
+    among_themselves = distributed.buckets([gradients[i] for i in small], size_bytes)
+    assert [bucket for bucket in found if bucket[0] in large] == [[i] for i in large]
+    assert [b for b in found if b[0] in small] == [[small[k] for k in bucket] for bucket in among_themselves]
+
+
 def _bytes(gradient):
     return gradient.shape[0] * gradient.dtype.size
 

@@ -18,9 +18,12 @@ def assert_close(a, b):
 
 
 @pytest.mark.horovod
-@pytest.mark.parametrize("bucket_mb", ["0", "0.0001", "25"])
-def test_two_ranks_have_the_gradient_of_one_process_on_the_joined_batch(run_ranks, tmp_path, monkeypatch, bucket_mb):
-    monkeypatch.setenv(runtime.BUCKET, bucket_mb)  # a message each, some together, all together
+@pytest.mark.parametrize(("bucket_mb", "lone_kb"), [("0", "inf"), ("0.0001", "inf"), ("25", "inf"), ("25", "0.1")])
+def test_two_ranks_have_the_gradient_of_one_process_on_the_joined_batch(
+    run_ranks, tmp_path, monkeypatch, bucket_mb, lone_kb
+):
+    monkeypatch.setenv(runtime.BUCKET, bucket_mb)  # a message each, some together, all together, all but large ones
+    monkeypatch.setenv(runtime.LONE, lone_kb)
     run_ranks(2, "-m", "tests.deepgalaxy.training.gradients", tmp_path / "two.npz", 2, 1)
     with np.load(tmp_path / "two.npz") as two:
         assert_close(gradient(Alone())[0], list(two.values()))
