@@ -54,7 +54,7 @@ class Task(NamedTuple):
 class Timing(NamedTuple):
     """What a task took, seconds, and how many images it rendered.
 
-    prepare_s: compiling, and the halo's distribution function: once a process
+    prepare_s: compiling the tree code, and the halo's distribution function: once a process
     """
 
     name: str
