@@ -1,17 +1,19 @@
 """What keeps N ranks on one machine from N times the speed of one: measured against its bound.
 
-Three ways to use all slots, and one rank alone:
+Four ways to use all slots, and one rank alone:
 
   one          one rank, bound to its cores
   ranks        one rank a slot, as this suite runs them
   independent  as many processes that exchange nothing: what the machine gives when they only
                share it. Their slowest process sets the bound on the ranks' efficiency.
+  meeting      the same, but they wait for one another after every step, by MPI's barrier alone
   stock        ranks under plain `horovodrun --gloo -np N` with default settings
 
-The first three train by turns (`bench.launch.turns`), and the last with `one` again, so that the machine's drifts hit
+The first four train by turns (`bench.launch.turns`), and the last with `one` again, so that the machine's drifts hit
 all alike. Ranks that exchange also wait for one another in every step. What that alone costs follows from the
 independent processes: `in-step` is as if the i-th step of each had ended with the slowest one's. It is measured steps,
-put side by side; ranks that lose no more than that lose to the machine's jitter alone.
+put side by side; ranks that lose no more than that lose to the machine's jitter alone. `meeting` says the same by
+doing it: between it and `ranks` lies what the exchange costs, and before it what the processes do to one another.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
 from deepgalaxy.words import Runtime
 
-ONE, RANKS, INDEPENDENT, STOCK, IN_STEP = "one", "ranks", "independent", "stock", "in-step"
+ONE, RANKS, INDEPENDENT, MEETING, STOCK, IN_STEP = "one", "ranks", "independent", "meeting", "stock", "in-step"
 
 Group = tuple[RunRecord, ...]
 """Launches that took turns with one another."""
@@ -69,21 +71,22 @@ def measure_overhead(
 
 
 def ways(base: RunSpec, site: Site) -> tuple[list[Way], list[Way]]:
-    """The ways that take turns: one, ranks and independent; one and stock. base: a rank on every slot."""
+    """The ways that take turns: one, ranks, independent and meeting; one and stock. base: a rank on every slot."""
     change = msgspec.structs.replace
     one = Way(ONE, change(base, workers=1, workers_per_node=1), site)
+    apart = change(base, exchange=False)
     plain = change(site, launcher=Launcher.HOROVODRUN)
     return (
-        [one, Way(RANKS, base, site), Way(INDEPENDENT, change(base, exchange=False), site)],
+        [one, Way(RANKS, base, site), Way(INDEPENDENT, apart, site), Way(MEETING, change(apart, meet=True), site)],
         [one, Way(STOCK, change(base, runtime=Runtime.STOCK), plain)],
     )
 
 
 def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
-    """One row a way: step time, throughput, efficiency relative to `one` and to `in-step`, with 95% intervals.
+    """One row a way: step time, throughput, efficiency relative to `one` and to its bounds, with 95% intervals.
 
-    ours: launches of one, ranks and independent that took turns; stock: of one and stock
-    of_bound: throughput over that of `in-step`
+    ours: launches of one, ranks, independent and meeting that took turns; stock: of one and stock
+    of_bound: throughput over that of `in-step`; of_meeting: over that of `meeting`
 
     Raises
     ------
@@ -93,16 +96,24 @@ def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
         if not groups:
             raise InputError(f"no launch of {name!r} beside one rank ended well; the launches' folders hold the logs")
     rows = [_row(ONE, [(group[0], group[0]) for group in ours], turn_times)]
-    rows.append(_row(RANKS, [(one, ranks) for one, ranks, _ in ours], turn_times))
-    rows.append(_row(INDEPENDENT, [(one, alone) for one, _, alone in ours], turn_times))
-    rows.append(_row(IN_STEP, [(one, alone) for one, _, alone in ours], in_step_times))
+    rows += [
+        _row(name, [(group[0], group[i]) for group in ours], times)
+        for name, i, times in (
+            (RANKS, 1, turn_times),
+            (INDEPENDENT, 2, turn_times),
+            (IN_STEP, 2, in_step_times),
+            (MEETING, 3, turn_times),
+        )
+    ]
     rows.append(_row(STOCK, list(stock), turn_times))
     bound = {
-        RANKS: ratio([(turn_times(ranks), in_step_times(alone)) for _, ranks, alone in ours]),
-        INDEPENDENT: ratio([(turn_times(alone), in_step_times(alone)) for _, _, alone in ours]),
+        name: ratio([(turn_times(group[i]), in_step_times(group[2])) for group in ours])
+        for name, i in ((RANKS, 1), (INDEPENDENT, 2), (MEETING, 3))
     }
+    meeting = {RANKS: ratio([(turn_times(group[1]), turn_times(group[3])) for group in ours])}
     for row in rows:
         row |= with_interval("of_bound", bound.get(row["way"], (np.nan, np.nan, np.nan)))
+        row |= with_interval("of_meeting", meeting.get(row["way"], (np.nan, np.nan, np.nan)))
     return pd.DataFrame(rows)
 
 

@@ -129,6 +129,8 @@ def _measure(spec: RunSpec, work: Workload, batches: Iterator[Any], ranks: Ranks
         batch = next(batches)
         waited = time.perf_counter()
         values.append(work.step(*batch))
+        if spec.meet:
+            ranks.wait_for_all()
         until = time.perf_counter() + slowdown * (time.perf_counter() - began)
         while time.perf_counter() < until:
             pass  # a core that sleeps instead comes back slowly, and loses several times as much as was asked for

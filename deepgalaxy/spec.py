@@ -10,6 +10,7 @@ Schema history (`SCHEMA_VERSION`)
 3 (2026-11) points: compute, profile, split_steps, timeline, operator_steps, trainer,
     allreduce_rounds, yardstick, turn_steps. Records: split, exchange_s, flop_per_image, gemm_flop_per_s, operators,
     exchanges, computing_lost, yardstick_time_s, beside.
+    Later: points: meet.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     workers: Horovod ranks, the paper's N_P
     exchange: False makes the workers independent processes that exchange nothing: what N ranks
         would do if communication were free
+    meet: these wait for one another after every step, as ranks that exchange must
     workers_per_node: ranks that share a node
     cores_per_worker: physical cores that each rank is bound to
     steps, warmup_steps: measured steps; steps before them (tracing and settling, never counted)
@@ -80,6 +82,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     device: Device = Device.CPU
     runtime: Runtime = Runtime.TUNED
     exchange: bool = True
+    meet: bool = False
     workers_per_node: int = 1
     cores_per_worker: int = 1
     classes: int = CLASSES
@@ -141,7 +144,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             f"-{self.precision.value}-{self.engine.value}"
             + ("-gpu" if self.device is Device.GPU else "")
             + ("-stock" if self.runtime is Runtime.STOCK else "")
-            + ("" if self.exchange else "-independent")
+            + ("" if self.exchange else "-meeting" if self.meet else "-independent")
             + ("" if self.trainer is Trainer.SUITE else f"-{self.trainer.value}")
             + ("-emulated" if self.compute is Compute.EMULATED else "")
         )
@@ -184,12 +187,19 @@ def _require_combination(spec: RunSpec) -> None:
         raise InputError("yardstick true: it is of real training and inference alone")
     if spec.turn_steps:
         _require_turns(spec)
-    if spec.allreduce_rounds and not spec.exchange:
-        raise InputError(f"allreduce_rounds {spec.allreduce_rounds} with workers that exchange nothing")
+    _require_exchange(spec)
     if spec.trainer is not Trainer.SUITE:
         _require_peer(spec)
     if not possible(spec.engine, spec.precision):
         raise InputError(f"precision {spec.precision.value} is the extension's: it needs engine itex")
+
+
+def _require_exchange(spec: RunSpec) -> None:
+    """Raise where workers are asked for what only those can do that exchange, or that do not."""
+    if spec.meet and spec.exchange:
+        raise InputError("meet true with workers that exchange: they wait for one another as it is")
+    if spec.allreduce_rounds and not spec.exchange:
+        raise InputError(f"allreduce_rounds {spec.allreduce_rounds} with workers that exchange nothing")
 
 
 def _require_turns(spec: RunSpec) -> None:

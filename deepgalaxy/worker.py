@@ -122,10 +122,10 @@ def _run(spec: RunSpec, out: Path, announced_rank: int) -> RankRecord:
 
 def _connected(spec: RunSpec, announced_rank: int) -> Ranks:
     """The other ranks: through Horovod, or none for independent processes."""
-    from deepgalaxy.training.ranks import Alone
+    from deepgalaxy.training.ranks import Alone, Meeting
 
     if not spec.exchange:
-        return Alone(announced_rank, spec.workers)
+        return (Meeting if spec.meet else Alone)(announced_rank, spec.workers)
     from deepgalaxy.training.distributed import connect
 
     return connect(yielding=spec.runtime is Runtime.TUNED, timeline=spec.timeline)

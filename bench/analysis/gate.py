@@ -203,7 +203,10 @@ def _compared(
 
 
 def _identity(record: RunRecord) -> dict[str, Any]:
-    fields = ("backbone", "resolution", "batch_size", "workers", "workers_per_node", "cores_per_worker", "exchange")
+    fields = (
+        *("backbone", "resolution", "batch_size", "workers", "workers_per_node", "cores_per_worker"),
+        *("exchange", "meet"),
+    )
     spec = record.spec
     words = ("mode", "precision", "engine", "device", "runtime")
     return (

@@ -108,6 +108,7 @@ def _row(point: ImportedPoint) -> dict[str, object]:
         "device": point.device,
         "runtime": NOT_STATED,
         "exchange": True,
+        "meet": False,
         "trainer": NOT_STATED,
         "cores_per_worker": point.cores_per_worker,
         "site": point.site,

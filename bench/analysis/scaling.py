@@ -24,7 +24,7 @@ Point = tuple[object, ...]
 
 CURVE = [
     *("mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"),
-    *("trainer", "cores_per_worker"),
+    *("meet", "trainer", "cores_per_worker"),
     *("site", "launcher", "provenance", "data", "model", "profile"),
 ]
 """What the points of one scaling curve have in common: only `workers` differs."""
@@ -141,6 +141,7 @@ def curve(record: RunRecord) -> dict[str, object]:
         spec.device.value,
         spec.runtime.value,
         spec.exchange,
+        spec.meet,
         spec.trainer.value,
         spec.cores_per_worker,
         record.site,

@@ -19,9 +19,10 @@ def add(commands: Any) -> None:
         "overhead",
         help="what keeps N ranks on this machine from N times the speed of one",
         description=(
-            "Train with one rank, with a rank on every slot, and with independent processes that exchange nothing (the "
-            "bound), all launched together and taking turns of a few steps, and so again with one rank and plain "
-            "`horovodrun --gloo` at its defaults; print efficiencies with intervals. Run it again to add launches."
+            "Train with one rank, with a rank on every slot, with independent processes that exchange nothing (the "
+            "bound) and with such that wait for one another after every step, all launched together and taking turns "
+            "of a few steps, and so again with one rank and plain `horovodrun --gloo` at its defaults; print "
+            "efficiencies and shares of both bounds with intervals. Run it again to add launches."
         ),
         epilog="example: dgbench overhead --rounds 3",
     )

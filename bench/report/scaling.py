@@ -21,7 +21,7 @@ THROUGHPUT = "#d55e00"
 IDEAL = "0.45"
 
 PANEL = ["mode", "backbone", "resolution", "batch_size", "precision", "engine", "device", "runtime", "exchange"]
-PANEL += ["trainer", "cores_per_worker", "site"]
+PANEL += ["meet", "trainer", "cores_per_worker", "site"]
 """What the points of a panel share. Launchers, data and kinds of numbers are lines of their own within it."""
 
 SAME_WORK = ["mode", "backbone", "resolution", "batch_size", "precision"]

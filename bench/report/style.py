@@ -88,7 +88,7 @@ def work(row: dict[str, object]) -> str:
 def way(row: dict[str, object]) -> str:
     """Precision, engine, and cores of a point."""
     cores = row["cores_per_worker"]
-    apart = "" if row.get("exchange", True) else ", independent"
+    apart = "" if row.get("exchange", True) else ", meeting" if row.get("meet") else ", independent"
     return f"{row['precision']}, {row['engine']}, {cores:.0f} core{'s' if cores != 1 else ''} each{apart}"
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from deepgalaxy.errors import InputError
+
 
 class Ranks(Protocol):
     """This process among its peers."""
@@ -82,3 +84,24 @@ class Alone:
 
     def leave(self) -> None:
         """Nothing to end."""
+
+
+class Meeting(Alone):
+    """One of `size` processes that exchange nothing, and wait for one another by MPI's barrier alone.
+
+    Raises
+    ------
+    InputError: MPI started another number of processes
+    """
+
+    def __post_init__(self) -> None:
+        from mpi4py import MPI  # which joins MPI as it loads
+
+        if MPI.COMM_WORLD.size != self.size:
+            raise InputError(f"meet true: {self.size} processes of MPI are needed, {MPI.COMM_WORLD.size} was started")
+
+    def wait_for_all(self) -> None:
+        """Return when every process has arrived."""
+        from mpi4py import MPI
+
+        MPI.COMM_WORLD.Barrier()

@@ -28,9 +28,9 @@ def stock(launch):
 
 
 def test_efficiencies_are_relative_to_one_rank_alone(launch, stock):
-    ours = [(launch([1.0]), launch([1.25], [1.25]), launch([1.0], [1.1], exchange=False))]
+    ours = [(launch([1.0]), launch([1.25], [1.25]), launch([1.0], [1.1], exchange=False), launch([1.2], [1.2]))]
     table = compare(ours, stock).set_index("way")
-    expected = {"one": 1.0, "ranks": 0.8, "independent": 1 / 1.1, "in-step": 1 / 1.1, "stock": 0.5}
+    expected = {"one": 1.0, "ranks": 0.8, "independent": 1 / 1.1, "in-step": 1 / 1.1, "meeting": 1 / 1.2, "stock": 0.5}
     assert table["efficiency"].to_dict() == pytest.approx(expected)
     assert table.at["ranks", "step_time_s"] == pytest.approx(1.25)
     assert set(table["provenance"]) == {"measured"}
@@ -38,22 +38,27 @@ def test_efficiencies_are_relative_to_one_rank_alone(launch, stock):
 
 
 def test_what_waiting_for_one_another_costs_follows_from_processes_that_do_not(launch, stock):
-    ours = [(launch([1.0]), launch([1.6], [1.6]), launch([1.0, 1.5], [1.5, 1.0], exchange=False))]
+    apart = launch([1.0, 1.5], [1.5, 1.0], exchange=False)
+    meeting = launch([1.52], [1.52], exchange=False, meet=True)
+    ours = [(launch([1.0]), launch([1.6], [1.6]), apart, meeting)]
     table = compare(ours, stock).set_index("way")
     assert table.at["independent", "step_time_s"] == pytest.approx(1.25)
     assert table.at["in-step", "step_time_s"] == pytest.approx(1.5)
     assert table.at["ranks", "of_bound"] == pytest.approx(1.5 / 1.6)
+    assert table.at["meeting", "of_bound"] == pytest.approx(1.5 / 1.52)
+    assert table.at["ranks", "of_meeting"] == pytest.approx(1.52 / 1.6)
 
 
 def test_every_way_is_what_it_says(make_spec):
     base = make_spec(workers=2, steps=2 * TURN_STEPS, turn_steps=TURN_STEPS)
-    (one, ranks, independent), (again, stock) = ways(base, load_site("local"))
+    (one, ranks, independent, meeting), (again, stock) = ways(base, load_site("local"))
     assert one == again
     assert one.spec.workers == 1
     assert ranks.spec == base
-    assert not independent.spec.exchange
+    assert not independent.spec.exchange and not independent.spec.meet
+    assert not meeting.spec.exchange and meeting.spec.meet
     assert (stock.spec.runtime, stock.site.launcher) == (Runtime.STOCK, Launcher.HOROVODRUN)
-    assert len({way.spec.key for way in (one, ranks, independent, stock)}) == 4
+    assert len({way.spec.key for way in (one, ranks, independent, meeting, stock)}) == 5
 
 
 def test_launches_add_up_over_calls(monkeypatch, tmp_path, launch):

@@ -63,6 +63,7 @@ def test_a_point_without_room_is_skipped_with_what_the_model_says(make_record, m
 def test_step_times_of_the_ranks_and_what_follows_from_them_reach_the_json(tmp_path, data_file):
     counts = [1, 2] if load_site("local").slots >= 2 else [1]
     options = ["--resolution", "32", "--batch-size", "4", "--steps", "4", "--mode", "train", "--data", str(data_file)]
+    options += ["--backbone", "Small"]
     results = tmp_path / "results"
     report = tmp_path / "report.json"
     done = pytest_bench(

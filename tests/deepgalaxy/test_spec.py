@@ -144,6 +144,8 @@ def test_options_of_training_are_refused_elsewhere(make_spec):
         make_spec(mode=Mode.INFER, split_steps=2)
     with pytest.raises(InputError, match="allreduce_rounds 3 with workers that exchange nothing"):
         make_spec(allreduce_rounds=3, exchange=False)
+    with pytest.raises(InputError, match="meet true with workers that exchange: they wait"):
+        make_spec(meet=True)
     with pytest.raises(InputError, match="yardstick true: it is of real training and inference alone"):
         make_spec(yardstick=True, compute=Compute.EMULATED, profile="b4.json")
 

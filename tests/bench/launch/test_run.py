@@ -32,7 +32,8 @@ EXCHANGING = [Launcher.MPIRUN, Launcher.HOROVODRUN]
 def run(tmp_path, make_spec):
     def start(launcher=Launcher.MPIRUN, limits=None, watch=lambda journals: None, **fields):
         site = msgspec.structs.replace(SITE, launcher=launcher)
-        spec = make_spec(oversubscribe=fields.get("workers", 1) > SITE.slots, **fields)
+        oversubscribe = fields.get("workers", 1) > SITE.slots
+        spec = make_spec(**{"backbone": "Small", "oversubscribe": oversubscribe} | fields)
         record = run_point(spec, site, 1, tmp_path, limits=limits, watch=watch)
         assert not left_behind(tmp_path)
         return record
@@ -47,7 +48,7 @@ def left_behind(folder) -> list[int]:
 
 @pytest.mark.parametrize("launcher", EXCHANGING)
 def test_two_ranks_train_and_leave_their_records(run, launcher):
-    record = run(launcher, workers=2)
+    record = run(launcher, workers=2, backbone="EfficientNetB0")
     assert record.outcome is Outcome.OK, record.reason
     assert [r.rank for r in record.ranks] == [0, 1]
     assert {r.checks["ranks"] for r in record.ranks} == {"2"}
@@ -63,7 +64,8 @@ def test_two_ranks_train_and_leave_their_records(run, launcher):
 
 
 def test_a_step_is_split_and_its_exchange_seen(run):
-    record = run(workers=2, split_steps=3, timeline=True, allreduce_rounds=3, yardstick=True)
+    measured = {"split_steps": 3, "timeline": True, "allreduce_rounds": 3, "yardstick": True}
+    record = run(workers=2, backbone="EfficientNetB0", **measured)
     assert record.outcome is Outcome.OK, record.reason
     for rank in record.ranks:
         assert {len(rank.split.whole_s), len(rank.split.alone_s), len(rank.split.compute_s)} == {3}
@@ -128,6 +130,21 @@ def test_without_a_launcher_each_process_predicts_by_itself(run):
     record = run(Launcher.LOCAL, workers=2, exchange=False, mode="infer")
     assert record.outcome is Outcome.OK, record.reason
     assert [rank.rank for rank in record.ranks] == [0, 1]
+
+
+def test_processes_that_meet_wait_for_one_another_in_every_step(run):
+    record = run(workers=2, exchange=False, meet=True, steps=30)
+    assert record.outcome is Outcome.OK, record.reason
+    first, second = (rank.step_time_s for rank in record.ranks)
+    assert record.ranks[0].loss != record.ranks[1].loss  # nothing is exchanged
+    # Each leaves a step when the other does: together they can be apart by no more than one of them.
+    assert abs(sum(first) - sum(second)) < max(*first, *second)
+
+
+def test_processes_that_nothing_brings_together_cant_meet(run):
+    record = run(Launcher.LOCAL, workers=2, exchange=False, meet=True)
+    assert record.outcome is Outcome.LAUNCH_FAILED
+    assert "2 processes of MPI are needed, 1 was started" in record.reason
 
 
 def test_more_ranks_than_cores_mark_the_record(run):
