@@ -94,11 +94,12 @@ class Meeting(Alone):
     InputError: MPI started another number of processes
     """
 
-    def __post_init__(self) -> None:
+    def __init__(self, rank: int, size: int) -> None:
         from mpi4py import MPI  # which joins MPI as it loads
 
-        if MPI.COMM_WORLD.size != self.size:
-            raise InputError(f"meet true: {self.size} processes of MPI are needed, {MPI.COMM_WORLD.size} was started")
+        super().__init__(rank, size)
+        if MPI.COMM_WORLD.size != size:
+            raise InputError(f"meet true: {size} processes of MPI are needed, {MPI.COMM_WORLD.size} was started")
 
     def wait_for_all(self) -> None:
         """Return when every process has arrived."""
