@@ -23,7 +23,7 @@ recorded, and do not decide."""
 
 RANKS_OWN = (
     *("GLIBC_TUNABLES", "LD_PRELOAD", "HOROVOD_CYCLE_TIME", "HOROVOD_FUSION_THRESHOLD", "OMPI_MCA_btl"),
-    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS"),
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS", "OMPI_MCA_coll_tuned_allreduce_algorithm"),
     *(BUCKET, LONE, NICENESS, SLOWDOWN),
 )
 """Settings in the ranks' environment that a speed depends on, and that no field of the spec holds."""

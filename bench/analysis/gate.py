@@ -203,14 +203,12 @@ def _compared(
 
 
 def _identity(record: RunRecord) -> dict[str, Any]:
-    fields = (
-        *("backbone", "resolution", "batch_size", "workers", "workers_per_node", "cores_per_worker"),
-        *("exchange", "meet"),
-    )
+    fields = ("backbone", "resolution", "batch_size", "workers", "workers_per_node", "cores_per_worker", "exchange")
     spec = record.spec
     words = ("mode", "precision", "engine", "device", "runtime")
     return (
         {name: getattr(spec, name).value for name in words}
         | {name: getattr(spec, name) for name in fields}
         | {"data": spec.data_name, "model": spec.model.rpartition("/")[2]}  # wherever they lie
+        | ({"meet": True} if spec.meet else {})  # which older baselines do not know
     )
