@@ -41,6 +41,9 @@ from deepgalaxy.words import Runtime
 
 ONE, RANKS, INDEPENDENT, MEETING, STOCK, IN_STEP = "one", "ranks", "independent", "meeting", "stock", "in-step"
 
+OURS = (ONE, RANKS, INDEPENDENT, MEETING)
+"""The ways of a group, in this order; the other group is one and stock."""
+
 Group = tuple[RunRecord, ...]
 """Launches that took turns with one another."""
 
@@ -95,22 +98,20 @@ def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
     for name, groups in ((RANKS, ours), (STOCK, stock)):
         if not groups:
             raise InputError(f"no launch of {name!r} beside one rank ended well; the launches' folders hold the logs")
-    rows = [_row(ONE, [(group[0], group[0]) for group in ours], turn_times)]
-    rows += [
-        _row(name, [(group[0], group[i]) for group in ours], times)
-        for name, i, times in (
-            (RANKS, 1, turn_times),
-            (INDEPENDENT, 2, turn_times),
-            (IN_STEP, 2, in_step_times),
-            (MEETING, 3, turn_times),
-        )
+    of = {name: [group[i] for group in ours] for i, name in enumerate(OURS)}
+    beside_one = {name: list(zip(of[ONE], of[name], strict=True)) for name in OURS}
+    rows = [
+        _row(ONE, beside_one[ONE], turn_times),
+        _row(RANKS, beside_one[RANKS], turn_times),
+        _row(INDEPENDENT, beside_one[INDEPENDENT], turn_times),
+        _row(IN_STEP, beside_one[INDEPENDENT], in_step_times),
+        _row(MEETING, beside_one[MEETING], turn_times),
+        _row(STOCK, list(stock), turn_times),
     ]
-    rows.append(_row(STOCK, list(stock), turn_times))
-    bound = {
-        name: ratio([(turn_times(group[i]), in_step_times(group[2])) for group in ours])
-        for name, i in ((RANKS, 1), (INDEPENDENT, 2), (MEETING, 3))
-    }
-    meeting = {RANKS: ratio([(turn_times(group[1]), turn_times(group[3])) for group in ours])}
+    in_step = [in_step_times(record) for record in of[INDEPENDENT]]
+    met = [turn_times(record) for record in of[MEETING]]
+    bound = {name: ratio(list(zip(map(turn_times, of[name]), in_step, strict=True))) for name in OURS[1:]}
+    meeting = {RANKS: ratio(list(zip(map(turn_times, of[RANKS]), met, strict=True)))}
     for row in rows:
         row |= with_interval("of_bound", bound.get(row["way"], (np.nan, np.nan, np.nan)))
         row |= with_interval("of_meeting", meeting.get(row["way"], (np.nan, np.nan, np.nan)))

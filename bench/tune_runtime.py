@@ -91,8 +91,12 @@ def factors(workers: int) -> list[Factor]:
         Factor("grappler", False, True),
     ]
     if workers > 1:
-        found += [Factor("cycle_time_ms", 0.0, 5.0), Factor("bucket_mb", 0.0, 25.0), Factor("niceness", 0, 19)]
-        found.append(Factor("lone_kb", 0.0, 256.0))
+        found += [
+            Factor("cycle_time_ms", 0.0, 5.0),
+            Factor("bucket_mb", 0.0, 25.0),
+            Factor("lone_kb", 0.0, 256.0),
+            Factor("niceness", 0, 19),
+        ]
     library = next((path for name in ALLOCATORS if (path := find_library(name))), None)
     return [*found, Factor("preload", "", library)] if library else found
 

@@ -77,7 +77,8 @@ def eddington(distribution: eddingtondf, energies: Floats) -> Floats:
     """Eddington's formula at `energies` (N,), all in one: galpy's own `fE` takes ten seconds for what it tabulates.
 
     The integral is over radii r = r_E exp(y^2), where r_E is the outermost that the energy reaches: what diverges there
-    cancels. Density and gravity of galaxy and tracer are galpy's. Binney & Tremaine 2008, eq. 4.46b.
+    cancels. Density and gravity of galaxy and tracer are galpy's. Binney & Tremaine 2008, eq. 4.46b, without its second
+    term, which is zero for densities that fall as these do. In the units of `Shape`, with G = 1.
     """
     from galpy.potential import evaluatePotentials, evaluateR2derivs, evaluateRforces
 

@@ -133,8 +133,21 @@ def test_without_a_launcher_each_process_predicts_by_itself(run):
 
 
 def test_processes_that_meet_wait_for_one_another_in_every_step(run):
-    record = run(workers=2, exchange=False, meet=True, steps=30)
+    paused = []
+
+    def pause_rank_1(journals):
+        state = journals.ranks.get(1)
+        if state and state.step >= 5 and not paused:
+            paused.append(state.step)
+            os.kill(state.pid, signal.SIGSTOP)
+            time.sleep(2)
+            os.kill(state.pid, signal.SIGCONT)
+
+    record = run(workers=2, exchange=False, meet=True, steps=1000, watch=pause_rank_1)
     assert record.outcome is Outcome.OK, record.reason
+    assert paused and all(
+        max(rank.step_time_s) > 1.5 for rank in record.ranks
+    )  # who stood still kept the other waiting
     first, second = (rank.step_time_s for rank in record.ranks)
     assert record.ranks[0].loss != record.ranks[1].loss  # nothing is exchanged
     # Each leaves a step when the other does: together they can be apart by no more than one of them.
