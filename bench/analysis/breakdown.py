@@ -42,6 +42,8 @@ def _parts(launches: Sequence[RunRecord]) -> dict[str, object]:
     kinds = {
         name: np.concatenate([_rounds(record, name) for record in launches]) for name in ("whole", "alone", "compute")
     }
+    if launches[0].spec.workers == 1:  # exchanges nothing: two of the kinds are one, and their difference is noise
+        kinds["whole"] = kinds["alone"] = (kinds["whole"] + kinds["alone"]) / 2
     differences = {
         "compute": kinds["compute"],
         "optimizer": kinds["alone"] - kinds["compute"],

@@ -41,6 +41,11 @@ def test_intervals_hold_the_parts_amid_noise(make_record):
     assert row["exchange_high"] - row["exchange_low"] < 0.02
 
 
+def test_a_worker_alone_exchanges_nothing_whatever_the_noise(make_record):
+    row = breakdown_table([split_record(make_record, (0.3, 0.02, 0.0), rounds=3, noise=0.1, ranks=1)]).iloc[0]
+    assert (row["exchange_s"], row["exchange_low"], row["exchange_high"]) == (0, 0, 0)
+
+
 def test_records_that_were_not_split_have_no_row(make_record):
     assert breakdown_table([make_record([[1.0] * 4])]).empty
     assert breakdown_table([]).empty
