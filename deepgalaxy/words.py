@@ -90,3 +90,8 @@ class Outcome(str, Enum):
 def possible(engine: Engine, precision: Precision) -> bool:
     """Whether the engine has that precision."""
     return engine is Engine.ITEX or precision is not Precision.BF16_AMP
+
+
+def counted(number: float, one: str, several: str = "") -> str:
+    """`1 worker`, `2 workers`; several: the plural where it is not `one` with an s."""
+    return f"{number:.0f} {one if number == 1 else several or one + 's'}"

@@ -29,7 +29,7 @@ from bench.commands.reporting import print_report
 from bench.launch import allocation
 from bench.launch.commands import COMMANDS, rank_environment, worker_command
 from deepgalaxy.errors import InputError, near_names
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Outcome, counted
 
 
 def add(commands: Any) -> None:
@@ -221,7 +221,7 @@ def _outcomes(text: str) -> set[Outcome]:
 
 
 def _line(p: Planned) -> str:
-    nodes = f"{p.nodes} node{'s' if p.nodes != 1 else ''}"
+    nodes = counted(p.nodes, "node")
     what = f"does not fit: {p.why_not}" if p.why_not else f"{p.launches} x {p.minutes:.1f} min on {nodes} ({p.basis})"
     doubt = f"; may not fit: {p.doubt}" if p.doubt and not p.why_not else ""
     return f"{p.spec.name:60} {what}{doubt}"

@@ -15,6 +15,7 @@ from bench import REPOSITORY
 from bench.campaign.campaign import load_campaign
 from bench.exchange.logs import PROGRAMS, Reading, read_log
 from deepgalaxy.errors import InputError
+from deepgalaxy.words import counted
 
 if TYPE_CHECKING:
     from bench.analysis.imported import ImportedPoint
@@ -118,7 +119,7 @@ def _import(arguments: argparse.Namespace) -> int:
         return 0
     for point, path in zip(points, paths, strict=True):
         print(
-            f"{point.backbone} {point.resolution}px, {point.workers} workers: "
+            f"{point.backbone} {point.resolution}px, {counted(point.workers, 'worker')}: "
             f"{point.throughput_images_per_s:.1f} images/s, {point.provenance.value}; {point.note}"
         )
         print(f"wrote {path}")

@@ -14,6 +14,7 @@ from bench.commands.tried import fit_measured, validate
 from bench.commands.what_if import changed, side_by_side
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.profile import ComputeProfile, read_profile
+from deepgalaxy.words import counted
 
 if TYPE_CHECKING:  # they load pandas and scipy: a second
     from bench.analysis.calibration import Calibration
@@ -217,7 +218,8 @@ def fabric_named(name: str, *, host: bool, gpu: bool) -> Fabric:
 def _print(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     print(
         f"projected: {about['backbone']} {about['resolution']}², batch {about['batch_size']} a worker, "
-        f"{about['scaling']} scaling, {about['network']} shared by {about['workers_per_node']} workers a node, "
+        f"{about['scaling']} scaling, "
+        f"{about['network']} shared by {counted(about['workers_per_node'], 'worker')} a node, "
         f"computing {about['compute_step_s']:.3g} s a step ({about['compute_from']})"
     )
     terms = "computing / contention / stragglers / exchange [s]"

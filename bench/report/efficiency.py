@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from bench.report import style
 from bench.report.scaling import panels
 from bench.report.style import Drawn
+from deepgalaxy.words import counted
 
 MOST_CURVES = len(style.COLOURS)
 
@@ -44,6 +45,6 @@ def efficiency_figure(points: pd.DataFrame, stem: Path, baseline: int) -> Drawn 
     axis.axhline(1, color="0.45", ls=(0, (1, 2)), lw=1.4)
     style.worker_axis(axis, sorted({int(n) for _, group in found for n in group["workers"]}))
     axis.set_ylim(0, max(1.15, *(1.08 * group["efficiency"].max() for _, group in found)))
-    axis.set_ylabel(f"efficiency E (E = 1 at {baseline} worker{'s' if baseline > 1 else ''})")
+    axis.set_ylabel(f"efficiency E (E = 1 at {counted(baseline, 'worker')})")
     axis.legend(frameon=False, fontsize=8.5)
     return style.save(figure, pd.concat([g for _, g in found]), stem, "Efficiency", "efficiency against workers")

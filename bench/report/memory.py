@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bench.report import style
 from bench.report.style import GIB, Drawn
+from deepgalaxy.words import counted
 
 CURVE = ["mode", "backbone", "batch_size", "precision", "provenance"]
 
@@ -85,7 +86,7 @@ def phase_figure(phases: pd.DataFrame, stem: Path) -> Drawn | None:
             "color": style.COLOURS[number],
             "ls": style.LINES[number],
         }
-        label = f"{style.work(row)}, {row['precision']}, {row['engine']}, {row['workers']} workers"
+        label = f"{style.work(row)}, {row['precision']}, {row['engine']}, {counted(row['workers'], 'worker')}"
         axis.plot(places, run["peak_rss_bytes"] / GIB, label=label, **look)
     axis.set_xticks(range(len(order)), [PHASES[phase] for phase in order])
     axis.set_ylabel("peak RSS of a rank until then [GiB]")

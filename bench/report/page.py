@@ -16,7 +16,7 @@ from bench.report.style import GIB, Drawn
 from bench.report.tables import notes, readable, readable_precisions
 from bench.store.results import write_atomically
 from deepgalaxy.record import RunRecord
-from deepgalaxy.words import Outcome
+from deepgalaxy.words import Outcome, counted
 
 MOST_ROWS = 400
 MOST_FAILURES = 100
@@ -56,7 +56,7 @@ def write_page(
     page = environment.get_template("page.html.j2").render(
         name=name,
         question=question,
-        baseline=baseline_workers,
+        baseline=counted(baseline_workers, "worker"),
         made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         sites=sorted(points["site"].astype(str).unique()),
         counts=_counts(findings),

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.report import style
 from bench.report.style import Drawn
+from deepgalaxy.words import counted
 
 MOST_ROWS = 24
 
@@ -30,7 +31,7 @@ def precision_figure(precisions: pd.DataFrame, stem: Path) -> Drawn | None:
         gain = f" {row['gain']:.2f} [{row['gain_low']:.2f}, {row['gain_high']:.2f}]"
         axis.annotate(gain, (row["images_per_s"], place - 0.2), va="center", fontsize=8.5)
     labels = [
-        f"{style.work(row)}, {row['workers']} workers\n"
+        f"{style.work(row)}, {counted(row['workers'], 'worker')}\n"
         f"{row['fp32_engine']} / {row['engine']} {row['precision']}, {row['provenance']}"
         for row in shown.to_dict("records")
     ]

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bench.report import style
 from bench.report.style import Drawn
+from deepgalaxy.words import counted
 
 TERMS = {
     "compute_s": "computing",
@@ -31,7 +32,7 @@ def projection_figure(table: pd.DataFrame, stem: Path, about: dict[str, Any]) ->
     left.axhline(1, color="0.45", ls=(0, (1, 2)), lw=1.4)
     left.set_ylim(0, 1.1)
     baseline = int(table["baseline_workers"].iloc[0])
-    left.set_ylabel(f"efficiency E (E = 1 at {baseline} worker{'s' if baseline > 1 else ''}), projected")
+    left.set_ylabel(f"efficiency E (E = 1 at {counted(baseline, 'worker')}), projected")
     left.legend(frameon=False, loc="lower left")
     base = np.zeros(len(table))
     for number, (term, name) in enumerate(TERMS.items()):
@@ -47,7 +48,7 @@ def projection_figure(table: pd.DataFrame, stem: Path, about: dict[str, Any]) ->
         axis.tick_params(axis="x", labelrotation=45)
     figure.suptitle(
         f"projected: {about['backbone']} {about['resolution']}², batch {about['batch_size']}, "
-        f"{about['scaling']} scaling, {about['network']}, {about['workers_per_node']} workers a node",
+        f"{about['scaling']} scaling, {about['network']}, {counted(about['workers_per_node'], 'worker')} a node",
         fontsize=10,
     )
     return style.save(figure, table, stem, "Projection", "projected efficiency and terms of a step")

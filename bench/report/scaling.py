@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bench.report import style
 from bench.report.style import Drawn
-from deepgalaxy.words import Outcome, Provenance
+from deepgalaxy.words import Outcome, Provenance, counted
 
 SPEEDUP = "black"
 THROUGHPUT = "#d55e00"
@@ -82,7 +82,8 @@ def scaling_figure(points: pd.DataFrame, stem: Path, title: str) -> Drawn | None
 def _in_words(group: pd.DataFrame) -> str:
     good = group[group["efficiency"].notna()]
     return ", ".join(
-        f"{row.workers} workers efficiency {row.efficiency:.2f} ({row.provenance})" for row in good.itertuples()
+        f"{counted(row.workers, 'worker')}: efficiency {row.efficiency:.2f} ({row.provenance})"
+        for row in good.itertuples()
     )
 
 
@@ -168,7 +169,7 @@ def _finish(axis: Axes, right: Axes, named: dict[str, Any], group: pd.DataFrame,
         each.yaxis.set_major_formatter(plain)
         each.yaxis.set_minor_locator(NullLocator())
     baseline = int(group["baseline_workers"].iloc[0])
-    axis.set_ylabel(f"speedup S (S = {baseline} at {baseline} worker{'s' if baseline > 1 else ''})")
+    axis.set_ylabel(f"speedup S (S = {baseline} at {counted(baseline, 'worker')})")
     right.set_ylabel("throughput [images/s]", color=THROUGHPUT)
     right.tick_params(axis="y", colors=THROUGHPUT)
     how = f", {style.way(named)}" if isinstance(named.get("engine"), str) else ""  # published ones tell none

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.report import style
 from bench.report.style import Drawn
+from deepgalaxy.words import counted
 
 PARTS = {
     "compute_s": "forward and backward pass",
@@ -47,7 +48,7 @@ def breakdown_figure(breakdown: pd.DataFrame, stem: Path) -> Drawn | None:
     labels = []
     for row in shown.to_dict("records"):
         where = f"{style.work(row)}{style.at_site(row, shown)}"
-        labels.append(f"{where}\n{row['precision']}, {row['workers']} workers, {row['provenance']}")
+        labels.append(f"{where}\n{row['precision']}, {counted(row['workers'], 'worker')}, {row['provenance']}")
     axis.set_yticks(places, labels, fontsize=8)
     axis.set_xlabel("seconds a step")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -75,7 +76,7 @@ def skew_figure(skew: pd.DataFrame, stem: Path) -> Drawn | None:
         )
     firsts = [run.iloc[0].to_dict() for run in reversed(runs)]
     labels = [
-        f"{style.work(row)}, {row['precision']}, {row['workers']} workers{style.at_site(row, several)}"
+        f"{style.work(row)}, {row['precision']}, {counted(row['workers'], 'worker')}{style.at_site(row, several)}"
         for row in firsts
     ]
     axis.set_yticks(range(len(runs)), labels, fontsize=8)

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bench.store.results import write_atomically
 from deepgalaxy.networks.catalogue import NO_BACKBONE
-from deepgalaxy.words import Provenance
+from deepgalaxy.words import Provenance, counted
 
 matplotlib.use("Agg")
 matplotlib.rcParams.update({"svg.fonttype": "none", "font.size": 9.5, "axes.titlesize": 9.5, "legend.fontsize": 9})
@@ -85,11 +85,10 @@ def work(row: dict[str, object]) -> str:
     return f"{what} {row['resolution']}², batch {row['batch_size']}"
 
 
-def way(row: dict[str, object]) -> str:
+def way(row: dict[str, Any]) -> str:
     """Precision, engine, and cores of a point."""
-    cores = row["cores_per_worker"]
     apart = "" if row.get("exchange", True) else ", meeting" if row.get("meet") else ", independent"
-    return f"{row['precision']}, {row['engine']}, {cores:.0f} core{'s' if cores != 1 else ''} each{apart}"
+    return f"{row['precision']}, {row['engine']}, {counted(row['cores_per_worker'], 'core')} each{apart}"
 
 
 def at_site(row: dict[str, Any], table: pd.DataFrame) -> str:

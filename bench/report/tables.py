@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.store.results import write_atomically
-from deepgalaxy.words import Mode
+from deepgalaxy.words import Mode, counted
 
 GIB = 2**30
 
@@ -102,11 +102,12 @@ def notes(table: pd.DataFrame) -> str:
     if table["oversubscribed"].any():
         lines.append("* ranks shared cores (oversubscribed): never a baseline.")
     for row in table[table["outcome"] != "ok"].to_dict("records"):
-        point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {row['workers']} workers"
+        workers = counted(row["workers"], "worker")
+        point = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['precision']} {workers}"
         lines.append(f"{row['outcome']}: {point}: {row['reason']}")
     if "note" in table:
         for row in table[table["note"].map(bool) & table["note"].notna()].to_dict("records"):
-            what = f"{row['mode']} {row['backbone']} {row['resolution']}px {row['workers']} workers"
+            what = f"{row['mode']} {row['backbone']} {row['resolution']}px {counted(row['workers'], 'worker')}"
             lines.append(f"{row['provenance']} ({row['site']}): {what}: {row['note']}")
     return "\n\n".join(lines)
 
