@@ -6,7 +6,8 @@ Four ways to use all slots, and one rank alone:
   ranks        one rank a slot, as this suite runs them
   independent  as many processes that exchange nothing: what the machine gives when they only
                share it. Their slowest process sets the bound on the ranks' efficiency.
-  meeting      the same, but they wait for one another after every step, by MPI's barrier alone
+  meeting      the same, but they wait for one another after every step, by MPI's barrier alone;
+               left out where the machine has not the memory for all of them at once
   stock        ranks under plain `horovodrun --gloo -np N` with default settings
 
 The first four train by turns (`bench.launch.turns`), and the last with `one` again, so that the machine's drifts hit
@@ -37,12 +38,12 @@ from deepgalaxy.console import Progress
 from deepgalaxy.errors import InputError
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec
-from deepgalaxy.words import Runtime
+from deepgalaxy.words import Runtime, counted
 
 ONE, RANKS, INDEPENDENT, MEETING, STOCK, IN_STEP = "one", "ranks", "independent", "meeting", "stock", "in-step"
 
 OURS = (ONE, RANKS, INDEPENDENT, MEETING)
-"""The ways of a group, in this order; the other group is one and stock."""
+"""The ways of a group, in this order, the last of which may be missing; the other group is one and stock."""
 
 Group = tuple[RunRecord, ...]
 """Launches that took turns with one another."""
@@ -62,15 +63,37 @@ def measure_overhead(
     fields = {"mode": "train", "backbone": backbone, "resolution": resolution, "batch_size": batch_size}
     fields |= {"steps": whole_turns(steps), "turn_steps": TURN_STEPS, "learning_rate": 1.0}
     base = make_spec(site, DataRequest(), workers=site.slots, **fields)
-    groups = ways(base, site)
+    ours, stock = ways(base, site)
+    note = Progress(1).note
+    now = ours
+    if too_much := _beyond_memory(ours, site):
+        now = ours[:-1]
+        note(f"{MEETING!r} is left out: {too_much}")
     if rounds:
         provide(DataRequest(), [base])
-    note = Progress(1).note
     for number in range(1, rounds + 1):
-        for group in groups:
+        for group in (now, stock):
             for way, record in zip(group, run_in_turn(group, results), strict=True):
                 note(f"{number}, {way.name}: {summary(record)}")
-    return compare(*(together(results, group) for group in groups))
+    return compare([*together(results, ours), *together(results, ours[:-1])], together(results, stock))
+
+
+def _beyond_memory(group: Sequence[Way], site: Site) -> str:
+    """Why the machine can't hold all these ways' processes at once; empty where it can, or nobody knows."""
+    from bench.store.memory import load_of, model_of  # SciPy loads with it
+
+    model = model_of(())
+    needed = 0.0
+    for way in group:
+        load = load_of(way.spec)
+        if load is None or not model.knows(load):
+            return ""
+        needed += way.spec.workers * model.predict(load)[0]
+    if needed <= site.memory_per_node_bytes:
+        return ""
+    count = counted(sum(way.spec.workers for way in group), "process", "processes")
+    has = site.memory_per_node_bytes / 2**30
+    return f"{count} at once need {needed / 2**30:.0f} GiB by prediction, the machine has {has:.0f}"
 
 
 def ways(base: RunSpec, site: Site) -> tuple[list[Way], list[Way]]:
@@ -88,7 +111,7 @@ def ways(base: RunSpec, site: Site) -> tuple[list[Way], list[Way]]:
 def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
     """One row a way: step time, throughput, efficiency relative to `one` and to its bounds, with 95% intervals.
 
-    ours: launches of one, ranks, independent and meeting that took turns; stock: of one and stock
+    ours: launches of one, ranks, independent and, maybe, meeting that took turns; stock: of one and stock
     of_bound: throughput over that of `in-step`; of_meeting: over that of `meeting`
 
     Raises
@@ -98,24 +121,25 @@ def compare(ours: Sequence[Group], stock: Sequence[Group]) -> pd.DataFrame:
     for name, groups in ((RANKS, ours), (STOCK, stock)):
         if not groups:
             raise InputError(f"no launch of {name!r} beside one rank ended well; the launches' folders hold the logs")
-    of = {name: [group[i] for group in ours] for i, name in enumerate(OURS)}
-    beside_one = {name: list(zip(of[ONE], of[name], strict=True)) for name in OURS}
-    rows = [
-        _row(ONE, beside_one[ONE], turn_times),
-        _row(RANKS, beside_one[RANKS], turn_times),
-        _row(INDEPENDENT, beside_one[INDEPENDENT], turn_times),
-        _row(IN_STEP, beside_one[INDEPENDENT], in_step_times),
-        _row(MEETING, beside_one[MEETING], turn_times),
-        _row(STOCK, list(stock), turn_times),
-    ]
-    in_step = [in_step_times(record) for record in of[INDEPENDENT]]
-    met = [turn_times(record) for record in of[MEETING]]
-    bound = {name: ratio(list(zip(map(turn_times, of[name]), in_step, strict=True))) for name in OURS[1:]}
-    meeting = {RANKS: ratio(list(zip(map(turn_times, of[RANKS]), met, strict=True)))}
+
+    def beside(other: str, name: str) -> list[Group]:
+        i, j = OURS.index(other), OURS.index(name)
+        return [(group[i], group[j]) for group in ours if max(i, j) < len(group)]
+
+    rows = [_row(name, beside(ONE, name), turn_times) for name in OURS if beside(ONE, name)]
+    rows.insert(OURS.index(MEETING), _row(IN_STEP, beside(ONE, INDEPENDENT), in_step_times))
     for row in rows:
-        row |= with_interval("of_bound", bound.get(row["way"], (np.nan, np.nan, np.nan)))
-        row |= with_interval("of_meeting", meeting.get(row["way"], (np.nan, np.nan, np.nan)))
-    return pd.DataFrame(rows)
+        name = row["way"]
+        bounded = beside(INDEPENDENT, name) if name in OURS[1:] else []
+        met = beside(MEETING, RANKS) if name == RANKS else []
+        row |= _share("of_bound", bounded, in_step_times) | _share("of_meeting", met, turn_times)
+    return pd.DataFrame([*rows, _row(STOCK, list(stock), turn_times)])
+
+
+def _share(called: str, pairs: Sequence[Group], bound: Callable[[RunRecord], Floats]) -> dict[str, float]:
+    """Throughput of the second of each pair over that of the first, whose turns `bound` says; NaN without pairs."""
+    values = ratio([(turn_times(mine), bound(its)) for its, mine in pairs]) if pairs else (np.nan, np.nan, np.nan)
+    return with_interval(called, values)
 
 
 def _row(way: str, pairs: Sequence[Group], times: Callable[[RunRecord], Floats]) -> dict[str, Any]:

@@ -61,19 +61,41 @@ def test_every_way_is_what_it_says(make_spec):
     assert len({way.spec.key for way in (one, ranks, independent, meeting, stock)}) == 5
 
 
-def test_launches_add_up_over_calls(monkeypatch, tmp_path, launch):
+@pytest.fixture
+def measure(monkeypatch, tmp_path, launch):
+    """measure_overhead on two slots, whose ranks of two take 1.1 times as long; the machine has so many GiB."""
+
     def made(way):
         step = 1.0 + 0.1 * (way.spec.workers - 1)
         return launch(*[[step]] * way.spec.workers)
 
-    monkeypatch.setattr(overhead, "run_in_turn", made_in_turn(made))
-    monkeypatch.setattr(overhead, "provide", lambda data, specs: None)
-    site = msgspec.structs.replace(load_site("local"), cores_per_node=2, workers_per_node=2, cores_per_worker=1)
-    fields = {"backbone": "ResNet50", "resolution": 64, "batch_size": 1, "steps": 2 * TURN_STEPS}
+    def run(rounds, gib):
+        monkeypatch.setattr(overhead, "run_in_turn", made_in_turn(made))
+        monkeypatch.setattr(overhead, "provide", lambda data, specs: None)
+        few = {"cores_per_node": 2, "workers_per_node": 2, "cores_per_worker": 1, "memory_per_node_bytes": gib * 2**30}
+        fields = {"backbone": "ResNet50", "resolution": 64, "batch_size": 1, "steps": 2 * TURN_STEPS}
+        site = msgspec.structs.replace(load_site("local"), **few)
+        return measure_overhead(site, Results(tmp_path), rounds=rounds, **fields).set_index("way")
+
+    return run
+
+
+def test_launches_add_up_over_calls(measure):
     for rounds in (1, 3, 0):
-        table = measure_overhead(site, Results(tmp_path), rounds=rounds, **fields).set_index("way")
+        table = measure(rounds, gib=64)
     assert set(table["launches"]) == {4}
     assert table.at["ranks", "efficiency"] == pytest.approx(1 / 1.1)
+
+
+def test_the_meeting_ones_wait_for_a_machine_with_the_memory(measure, capsys):
+    table = measure(2, gib=4)
+    assert "'meeting' is left out: 7 processes at once need" in capsys.readouterr().err
+    assert list(table.index) == ["one", "ranks", "independent", "in-step", "stock"]
+    assert table.at["ranks", "of_bound"] == pytest.approx(1.0)
+    assert table["of_meeting"].isna().all()
+    table = measure(1, gib=64)
+    assert table["launches"].to_dict() == {n: 1 if n == "meeting" else 3 for n in table.index}
+    assert table.at["ranks", "of_meeting"] == pytest.approx(1.0)
 
 
 def test_a_way_that_never_ended_well_is_named(stock):
