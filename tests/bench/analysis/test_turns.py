@@ -40,7 +40,7 @@ def test_one_disturbed_turn_does_not_move_the_ratio():
     assert ratio([(first, second)])[0] == pytest.approx(1.3)
 
 
-@pytest.mark.parametrize("pairs", [1, 3])
+@pytest.mark.parametrize("pairs", [1, 2, 3])
 def test_intervals_hold_the_truth_as_often_as_they_say(pairs):
     rng = np.random.default_rng(1)
     held = 0
@@ -50,6 +50,20 @@ def test_intervals_hold_the_truth_as_often_as_they_say(pairs):
         _, low, high = ratio(made)
         held += low <= 1.2 <= high
     assert 0.91 <= held / 400 <= 0.99
+
+
+def test_launches_that_agree_by_chance_are_no_surer_than_their_turns():
+    turns = np.ones(9), 1.2 * np.exp(np.linspace(-0.1, 0.1, 9))
+    value, low, high = ratio([turns, turns])
+    assert value == pytest.approx(1.2)
+    assert 1.10 < low < 1.15
+    assert 1.25 < high < 1.31
+
+
+def test_a_disturbed_turn_makes_several_launches_no_less_sure():
+    quiet, disturbed = np.full(9, 1.2), np.array([1.2] * 8 + [50.0])
+    _, low, high = ratio([(np.ones(9), quiet * 1.01), (np.ones(9), disturbed)])
+    assert high / low < 1.2
 
 
 @pytest.mark.parametrize("pairs", [[], [(np.ones(3), np.ones(2))]])
