@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from deepgalaxy.errors import InputError, near_names
 from deepgalaxy.networks.catalogue import BACKBONES
@@ -62,9 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
     from deepgalaxy.networks.costs import memory_costs
 
     known = memory.collected(arguments.results) if arguments.results else memory.read(memory.SHIPPED)
-    model = fit(known.points, memory_costs())
     if arguments.save:
         memory.write(arguments.save, known)
+    costs = memory_costs()
+    if unknown := sorted({point.load.backbone for point in known.points} - set(costs)):
+        known = msgspec.structs.replace(known, points=[p for p in known.points if p.load.backbone not in unknown])
+        names = " ".join(unknown)
+        print(f"left out: {names}, whose costs python tools/network_costs.py {names} finds", file=sys.stderr)
+    model = fit(known.points, costs)
     rows = _predicted(loads, model, known)
     if arguments.figure:
         from bench.report.memory_model import write_figure

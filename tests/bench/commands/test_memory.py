@@ -6,6 +6,7 @@ import pytest
 
 from bench.cli import main
 from bench.store.memory import SHIPPED, read
+from deepgalaxy.networks import costs
 from deepgalaxy.networks.catalogue import BACKBONES
 from deepgalaxy.networks.costs import memory_costs
 
@@ -52,6 +53,15 @@ def test_every_backbone_with_costs_can_be_predicted(capsys):
     assert len(known) >= 10 and set(known) <= set(BACKBONES)
     told = rows(capsys, "--backbone", *known, "--resolution", "224", "--batch-size", "8")["rows"]
     assert [row["backbone"] for row in told] == known
+
+
+def test_points_of_a_backbone_without_costs_are_left_out_and_named(monkeypatch, capsys):
+    known = {name: cost for name, cost in memory_costs().items() if name != "MobileNetV2"}
+    monkeypatch.setattr(costs, "memory_costs", lambda: known)
+    assert main(["memory", "--errors"]) == 0
+    out, err = capsys.readouterr()
+    assert "left out: MobileNetV2, whose costs python tools/network_costs.py MobileNetV2 finds" in err
+    assert "VGG16" in out and "MobileNetV2" not in out
 
 
 def test_what_was_saved_is_fitted_again(tmp_path, capsys):
