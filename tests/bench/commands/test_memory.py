@@ -48,11 +48,9 @@ def test_measured_points_are_predicted_without_themselves(capsys):
     assert "without the backbone" in capsys.readouterr().out
 
 
-def test_every_backbone_with_costs_can_be_predicted(capsys):
-    known = list(memory_costs())
-    assert len(known) >= 10 and set(known) <= set(BACKBONES)
-    told = rows(capsys, "--backbone", *known, "--resolution", "224", "--batch-size", "8")["rows"]
-    assert [row["backbone"] for row in told] == known
+def test_every_backbone_can_be_predicted(capsys):
+    told = rows(capsys, "--backbone", *BACKBONES, "--resolution", "224", "--batch-size", "8")["rows"]
+    assert [row["backbone"] for row in told] == list(BACKBONES)
 
 
 def test_points_of_a_backbone_without_costs_are_left_out_and_named(monkeypatch, capsys):
