@@ -95,8 +95,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def notes(table: pd.DataFrame) -> str:
     """What the table's figures mean, and the reasons of points without figures."""
+    baseline = counted(table["baseline_workers"].iloc[0], "worker")
     lines = [
-        f"Speedup and efficiency are relative to {table['baseline_workers'].iloc[0]} worker(s) of the same curve; "
+        f"Speedup and efficiency are relative to {baseline} of the same curve; "
         "brackets are 95% intervals, the baseline's included."
     ]
     if table["oversubscribed"].any():

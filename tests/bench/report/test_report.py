@@ -30,7 +30,7 @@ def test_tables_hold_every_point_with_provenance_baseline_and_reason(tmp_path, r
     assert set(again["provenance"]) == {"measured"}
     text = markdown.read_text()
     assert text.startswith("# Why?")
-    assert "relative to 1 worker(s)" in text
+    assert "relative to 1 worker of the same curve" in text
     assert "oom: train EfficientNetB0 32px fp32 4 workers: out of memory, rank 3 first" in text
 
 
