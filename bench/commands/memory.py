@@ -64,15 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
     from bench.store import memory  # NumPy and SciPy load with them
     from deepgalaxy.networks.costs import memory_costs
 
-    known = memory.collected(arguments.results) if arguments.results else memory.read(memory.SHIPPED)
-    if arguments.save:
-        memory.write(arguments.save, known)
+    measured = memory.collected(arguments.results) if arguments.results else memory.read(memory.SHIPPED)
     costs = memory_costs()
-    if unknown := sorted({point.load.backbone for point in known.points} - set(costs)):
-        known = msgspec.structs.replace(known, points=[p for p in known.points if p.load.backbone not in unknown])
-        names = " ".join(unknown)
+    known = msgspec.structs.replace(measured, points=memory.with_costs(measured.points, costs))
+    if names := " ".join(sorted({point.load.backbone for point in measured.points} - set(costs))):
         print(f"left out: {names}, whose costs python tools/network_costs.py {names} finds", file=sys.stderr)
     model = fit(known.points, costs)
+    if arguments.save:
+        memory.write(arguments.save, measured)
     rows = _predicted(loads, model, known)
     if arguments.figure:
         from bench.report.memory_model import write_figure

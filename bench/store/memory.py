@@ -6,7 +6,7 @@ fitted numbers: the model is fitted when it is needed, in milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from bench.projection.memory import Load, MemoryModel, Peak, fit
 from bench.store.results import Results, write_atomically
 from bench.store.summary import Summary, summarised
 from deepgalaxy.errors import InputError
-from deepgalaxy.networks.costs import memory_costs
+from deepgalaxy.networks.costs import MemoryCost, memory_costs
 from deepgalaxy.record import RunRecord
 from deepgalaxy.spec import RunSpec, read_json
 from deepgalaxy.words import Compute, Device, Mode, Outcome, Provenance, Trainer
@@ -76,13 +76,15 @@ def read(path: Path) -> MeasuredPeaks:
 
 
 def model_of(own: Iterable[Peak]) -> MemoryModel:
-    """The model of the peaks that come with the suite, and of those measured here, which win where both have one.
-
-    Peaks of backbones whose costs are not stored tell the model nothing, and are left out.
-    """
+    """The model of the peaks that come with the suite, and of those measured here, which win where both have one."""
     costs = memory_costs()
-    points = {point.load: point for point in (*_shipped().points, *own) if point.load.backbone in costs}
-    return fit(list(points.values()), costs)
+    points = {point.load: point for point in (*_shipped().points, *own)}
+    return fit(with_costs(points.values(), costs), costs)
+
+
+def with_costs(points: Iterable[Peak], costs: Mapping[str, MemoryCost]) -> list[Peak]:
+    """Those of backbones whose costs are stored: the others tell the model nothing."""
+    return [point for point in points if point.load.backbone in costs]
 
 
 @cache

@@ -145,9 +145,8 @@ def test_processes_that_meet_wait_for_one_another_in_every_step(run):
 
     record = run(workers=2, exchange=False, meet=True, steps=1000, watch=pause_rank_1)
     assert record.outcome is Outcome.OK, record.reason
-    assert paused and all(
-        max(rank.step_time_s) > 1.5 for rank in record.ranks
-    )  # who stood still kept the other waiting
+    assert paused
+    assert all(max(rank.step_time_s) > 1.5 for rank in record.ranks)  # who stood still kept the other waiting
     first, second = (rank.step_time_s for rank in record.ranks)
     assert record.ranks[0].loss != record.ranks[1].loss  # nothing is exchanged
     # Each leaves a step when the other does: together they can be apart by no more than one of them.
